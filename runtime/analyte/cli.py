@@ -1,0 +1,125 @@
+"""The command line. Commands are named here and loaded only when called, so that help stays instant."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import NamedTuple
+
+import click
+
+
+class Command(NamedTuple):
+    """Where a command lives, what it is for, and the extra that installs what it needs."""
+
+    module: str
+    help: str
+    extra: str
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        "analyte.export.commands.demo", "Simulate, train, export, prove and run, in one go.", "train,export"
+    ),
+    "simulate": Command("analyte.train.commands.simulate", "Photograph a simulated reaction.", "train"),
+    "train": Command("analyte.train.commands.train", "Fit a regressor to photographs.", "train"),
+    "evaluate": Command(
+        "analyte.export.commands.evaluate", "Errors of a run or a bundle on a dataset.", "export"
+    ),
+    "export": Command("analyte.export.commands.export", "Write a bundle that a device can run.", "export"),
+    "parity": Command("analyte.export.commands.parity", "Compare every artifact with Keras.", "export"),
+    "selftest": Command(
+        "analyte.runtime.commands.selftest", "Compare a bundle with its golden set, here.", "cpu"
+    ),
+    "read": Command("analyte.runtime.commands.read", "Measure photographs.", "cpu"),
+    "daemon": Command("analyte.runtime.commands.daemon", "Measure what a camera sees, continuously.", "cpu"),
+}
+
+
+class LazyGroup(click.Group):
+    """A click group that imports a command's module when the command is called, not before."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the work: simulate, train, export, run."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one command; each module names its own ``command``."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        try:
+            module = importlib.import_module(entry.module)
+        except ModuleNotFoundError as error:
+            from analyte.contract.errors import UnavailableError
+
+            raise UnavailableError(
+                f"'analyte {cmd_name}' needs a package that is not installed",
+                got=f"no module named {error.name!r}",
+                fix=f"pip install 'analyte[{entry.extra}]'",
+            ) from error
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the command table from the mapping, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="analyte", prog_name="analyte")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Read concentrations from photographs: train, export, prove, run.
+
+    Exit codes: 0 ok, 2 usage, 3 bad input or configuration, 4 parity or self-test failed, 5 engine or
+    provider unavailable, 6 camera, 7 integrity. 130 is Ctrl-C.
+    """
+    ctx.obj = {"debug": debug}
+
+
+def main() -> None:
+    """Run the command line and turn every error into one line and an exit code."""
+    debug = "--debug" in sys.argv[1:]
+    if debug:
+        # Accepted after the command's name too: that is where people add it.
+        sys.argv = [sys.argv[0], "--debug", *(word for word in sys.argv[1:] if word != "--debug")]
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("analyte: stopped by Ctrl-C", err=True)
+        sys.exit(130)
+    except Exception as error:  # noqa: BLE001 - the last resort: users get a line, not a traceback
+        sys.exit(_report(error, debug=debug))
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    """Print ``error`` as one line (with its traceback under ``--debug``) and return the exit code."""
+    from analyte.contract.errors import AnalyteError
+    from analyte.contract.output import from_os_error
+
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    if isinstance(error, OSError):
+        error = from_os_error(error)
+    if isinstance(error, AnalyteError):
+        click.echo(f"analyte: {error.line()}", err=True)
+        return error.exit_code
+    click.echo(
+        f"analyte: unexpected {type(error).__name__}: {error}. Run again with --debug and report it", err=True
+    )
+    return AnalyteError.exit_code
+
+
+if __name__ == "__main__":
+    main()

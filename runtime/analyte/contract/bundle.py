@@ -1,0 +1,136 @@
+"""Opening a bundle: nothing in it is used before its hash is right."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
+from analyte.contract.errors import InputError, IntegrityError
+from analyte.contract.manifest import MANIFEST_FILE, MANIFEST_SCHEMA, Artifact, FileRecord, Manifest
+from analyte.contract.validation import in_words
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenSet:
+    """Pictures with what Keras said about them.
+
+    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``value``, ``sigma``: float32 ``[N]``, label's unit.
+    ``features``: float32 ``[N, F]``. ``true``: float64 ``[N]``, label's unit.
+    """
+
+    images: UInt8Array
+    value: Float32Array
+    sigma: Float32Array
+    features: Float32Array
+    true: Float64Array
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """An opened bundle whose manifest is valid. Files are verified when they are asked for."""
+
+    path: Path
+    id: str
+    """sha256 of the manifest, hexadecimal: names the exact model behind a reading."""
+    manifest: Manifest
+
+    def artifact(self, name: str) -> Artifact:
+        """Return one artifact. Raises: InputError when the bundle has none of that name."""
+        for artifact in self.manifest.artifacts:
+            if artifact.name == name:
+                return artifact
+        raise InputError(
+            f"no artifact {name!r}",
+            where=self.path,
+            expected=", ".join(a.name for a in self.manifest.artifacts),
+        )
+
+    def read(self, record: FileRecord) -> bytes:
+        """Return the bytes of a file. Raises: IntegrityError when it is missing or altered."""
+        file = self.path / record.file
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise IntegrityError(
+                "a file of the bundle is missing", where=file, got=error.strerror, fix="Copy the bundle again"
+            ) from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != record.sha256:
+            raise IntegrityError(
+                "the file is not the one that was exported",
+                where=file,
+                expected=f"sha256 {record.sha256[:16]}",
+                got=f"{found[:16]}",
+                fix="Copy the bundle again",
+            )
+        return data
+
+    def verify(self) -> None:
+        """Check every file. Raises: IntegrityError at the first that is missing or altered."""
+        for record in (*self.manifest.artifacts, *_other_files(self.manifest)):
+            self.read(record)
+
+    def golden_set(self) -> GoldenSet:
+        """Return the golden set. Raises: IntegrityError when it is missing, altered or unreadable."""
+        import io
+
+        data = self.read(self.manifest.golden)
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return GoldenSet(
+                    images=arrays["images"],
+                    value=arrays["value"],
+                    sigma=arrays["sigma"],
+                    features=arrays["features"],
+                    true=arrays["true"],
+                )
+        except (ValueError, KeyError, EOFError) as error:
+            raise IntegrityError("damaged", where=self.path / self.manifest.golden.file, got=error) from error
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Open a bundle folder and check its manifest.
+
+    Raises: InputError when it is no bundle; IntegrityError when the manifest is damaged, of a newer schema,
+    or its preprocessing is not the one that it was exported with.
+    """
+    file = path / MANIFEST_FILE
+    if not file.is_file():
+        raise InputError("not a bundle", where=path, expected=f"a folder with {MANIFEST_FILE}")
+    text = file.read_bytes()
+    try:
+        data = json.loads(text)
+    except ValueError as error:
+        raise IntegrityError("not valid JSON", where=file, got=error) from error
+    found = data.get("schema_version") if isinstance(data, dict) else None
+    if isinstance(found, int) and found > MANIFEST_SCHEMA:
+        raise IntegrityError(
+            "written by a newer analyte",
+            where=file,
+            expected=f"schema {MANIFEST_SCHEMA} or older",
+            got=found,
+            fix="Update analyte on this machine",
+        )
+    try:
+        manifest = Manifest.model_validate(data)
+    except ValidationError as error:
+        raise IntegrityError(in_words(error), where=file) from error
+    if manifest.preprocessing.digest() != manifest.preprocessing_sha256:
+        raise IntegrityError("the preprocessing was altered after export", where=file)
+    return Bundle(path, hashlib.sha256(text).hexdigest(), manifest)
+
+
+def record_file(path: Path) -> FileRecord:
+    """Describe a file for the manifest."""
+    data = path.read_bytes()
+    return FileRecord(file=path.name, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data))
+
+
+def _other_files(manifest: Manifest) -> tuple[FileRecord, ...]:
+    return manifest.golden, manifest.model, manifest.card

@@ -1,0 +1,38 @@
+"""The interval around a value: split conformal prediction, scaled by sigma."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from analyte.contract.arrays import Float64Array
+
+
+class IntervalCalibration(BaseModel):
+    """How far an interval reaches: ``value +- quantile * sigma``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    coverage: float = Field(gt=0, lt=1)
+    """Share of true values that the interval is to contain."""
+    quantile: float = Field(ge=0)
+    """Half-width in units of sigma."""
+    n: int = Field(gt=0)
+    """Residuals that it was calibrated on."""
+
+
+def calibrate_interval(
+    true: Float64Array, predicted: Float64Array, sigma: Float64Array, *, coverage: float
+) -> IntervalCalibration:
+    """Calibrate on data that the model was not fitted to; all arrays ``[N]`` in the label's unit.
+
+    The quantile is the ceil((n + 1) * coverage)-th smallest of |true - predicted| / sigma (Lei, G'Sell,
+    Rinaldo, Tibshirani, Wasserman, "Distribution-Free Predictive Inference for Regression", 2018, section
+    2.2 with the scaling of section 5.2). With fewer than ceil(coverage / (1 - coverage)) residuals that rank
+    does not exist and the largest one is used: the true coverage is then n / (n + 1) at most.
+    """
+    scores = np.sort(np.abs(true - predicted) / sigma)
+    rank = min(scores.size, math.ceil((scores.size + 1) * coverage))
+    return IntervalCalibration(coverage=coverage, quantile=float(scores[rank - 1]), n=scores.size)

@@ -1,0 +1,99 @@
+"""The bundle's manifest: what a device needs to know, and the hashes that bind every file to it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from analyte.contract.baseline import Baseline
+from analyte.contract.interval import IntervalCalibration
+from analyte.contract.label import LabelSpec
+from analyte.contract.preprocessing import PreprocessingSpec
+from analyte.contract.run import DatasetRecord
+
+MANIFEST_SCHEMA = 1
+MANIFEST_FILE = "manifest.json"
+GOLDEN_FILE = "golden.npz"
+CARD_FILE = "card.md"
+MODEL_FILE = "model.keras"
+
+EngineName = Literal["onnx", "litert"]
+Precision = Literal["float32", "int8"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileRecord(_Strict):
+    """A file of the bundle."""
+
+    file: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Name within the bundle: no folders."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size_bytes: int = Field(ge=0)
+
+
+class Deviation(_Strict):
+    """How far an artifact's values lie from those of Keras, in the label's unit."""
+
+    n: int
+    mean: float
+    """Mean of |artifact - Keras|."""
+    p99: float
+    max: float
+    tolerance: float
+    """What the gate compares: ``max`` for float32, ``p99`` for int8."""
+    mae: float
+    """Mean absolute error of the artifact against the labels of the validation split."""
+    mae_keras: float
+    """The same for Keras."""
+
+
+class Artifact(FileRecord):
+    """One model file."""
+
+    name: str
+    """The format name: ``onnx``, ``onnx-int8``, ``tflite``, ``tflite-int8``."""
+    precision: Precision
+    engine: EngineName
+    """The engine that runs it."""
+    parity: Deviation
+    """Measured at export, on the machine that exported."""
+
+
+class Provenance(_Strict):
+    """Where a bundle comes from."""
+
+    recipe: str
+    seed: int
+    parameters: int
+    dataset: DatasetRecord
+    versions: dict[str, str]
+    """Of analyte, Python and the libraries, at training and at export."""
+    created_at: str
+    """UTC, ISO 8601."""
+
+
+class Manifest(_Strict):
+    """The contents of ``manifest.json``."""
+
+    schema_version: int = MANIFEST_SCHEMA
+    name: str
+    label: LabelSpec
+    views: tuple[str, ...]
+    """The pictures that make one reading, in the order in which the graph takes them."""
+    rotation_invariant: bool
+    preprocessing: PreprocessingSpec
+    preprocessing_sha256: str
+    interval: IntervalCalibration
+    baseline: Baseline
+    artifacts: tuple[Artifact, ...] = Field(min_length=1)
+    """In the order in which a device should prefer them when its profile does not say."""
+    golden: FileRecord
+    """Pictures with the values that Keras gave for them."""
+    model: FileRecord
+    """The Keras model itself: what every artifact is compared with."""
+    card: FileRecord
+    provenance: Provenance

@@ -1,0 +1,86 @@
+"""Writing results so that a failure leaves nothing half-written and an old result intact."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from analyte.contract.errors import OutputError
+
+_FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+
+
+def from_os_error(error: OSError, where: object = None) -> OutputError:
+    """Put an operating system error into words, with what to do about the common ones."""
+    place = where if where is not None else error.filename
+    if error.errno in _FULL_DISK:
+        return OutputError("the disk is full", where=place, fix="Free some space and run again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return OutputError("not allowed to write or read there", where=place, got=error.strerror)
+    return OutputError(error.strerror or str(error), where=place)
+
+
+def check_output(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, before any long work is done.
+
+    Raises: OutputError when ``path`` exists and ``overwrite`` is false, or its parent is no folder.
+    """
+    if path.exists() and not overwrite:
+        raise OutputError("exists already", where=path, fix="Choose another name or pass --overwrite")
+    parent = path.absolute().parent
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir():
+        raise OutputError("not a folder", where=parent)
+
+
+@contextlib.contextmanager
+def staged_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Give a temporary folder beside ``path`` that takes its place only when the block succeeds.
+
+    An older folder at ``path`` stays as it is until then, and whatever fails.
+    Raises: OutputError when ``path`` exists without ``overwrite``, or the disk is full.
+    """
+    check_output(path, overwrite=overwrite)
+    path = path.absolute()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    try:
+        # mkdtemp makes folders private; a result is readable as any other file of the user.
+        staging.chmod(0o777 & ~_umask())
+        yield staging
+        _replace(staging, path)
+    except OSError as error:
+        raise from_os_error(error, path) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _replace(staging: Path, path: Path) -> None:
+    if not path.exists():
+        staging.rename(path)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    try:
+        path.rename(retired / path.name)
+        try:
+            staging.rename(path)
+        except OSError:
+            (retired / path.name).rename(path)
+            raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,98 @@
+"""The device profile: one TOML file that says what a device is, sees, runs and keeps."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from analyte.contract.errors import ProfileError
+from analyte.contract.manifest import EngineName
+from analyte.contract.preprocessing import Box
+from analyte.contract.validation import in_words
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DeviceSection(_Section):
+    """Who the device is."""
+
+    id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+    """Stands in every reading."""
+
+
+class CameraSection(_Section):
+    """What the device sees with."""
+
+    source: str | None = None
+    """Camera index, video file, folder of pictures or stream URL; ``--source`` overrides it."""
+    width: int | None = Field(default=None, gt=0)
+    """Frame width to demand of a camera, pixels; refused when the camera gives another."""
+    height: int | None = Field(default=None, gt=0)
+    """Frame height to demand of a camera, pixels."""
+    max_age_s: float = Field(default=0.5, gt=0)
+    """Oldest frame that may be measured, seconds after its capture."""
+    stall_s: float = Field(default=5.0, gt=0)
+    """Time without a new frame after which the camera counts as lost, seconds."""
+
+
+class MeasureSection(_Section):
+    """When the device measures."""
+
+    interval_s: float = Field(default=0.0, ge=0)
+    """Shortest time between two readings, seconds; 0 measures every frame. Files are stepped by their own
+    time, not by the clock."""
+    regions: dict[str, Box] = Field(default_factory=dict)
+    """Region of each view in the frame; a view without one is the whole frame."""
+
+
+class EngineSection(_Section):
+    """What runs the network."""
+
+    name: EngineName
+    provider: str
+    """ONNX Runtime's provider or LiteRT's delegate: ``cpu``, ``cuda``, ``xnnpack``, … Never replaced by
+    another without being listed in ``fallback``."""
+    threads: int = Field(default=1, ge=1, le=256)
+    artifacts: tuple[str, ...] = Field(min_length=1)
+    """Artifacts in order of preference; the first that the bundle has is used."""
+    fallback: tuple[str, ...] = ()
+    """Providers to try, in order, where ``provider`` is not there. Each is reported in the reading."""
+
+
+class StorageSection(_Section):
+    """What the device keeps."""
+
+    path: Path = Path("readings.sqlite")
+    """The store, relative to the folder that the daemon runs in."""
+
+
+class DeviceProfile(_Section):
+    """A whole profile."""
+
+    schema_version: Literal[1] = 1
+    device: DeviceSection
+    camera: CameraSection = CameraSection()
+    measure: MeasureSection = MeasureSection()
+    engine: EngineSection
+    storage: StorageSection = StorageSection()
+
+
+def load_profile(path: Path) -> DeviceProfile:
+    """Read a profile. Raises: ProfileError naming file, key, what was expected and what was got."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ProfileError(
+            error.strerror or "cannot be read", where=path, fix="See device_configs/"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ProfileError("not valid TOML", where=path, got=error) from error
+    try:
+        return DeviceProfile.model_validate(data)
+    except ValidationError as error:
+        raise ProfileError(in_words(error), where=path) from error

@@ -1,0 +1,156 @@
+"""The run folder, where training and export meet: ``model.keras``, ``run.json`` and ``samples.npz``.
+
+``model.keras`` holds stock Keras layers only and follows the graph contract: input ``image`` uint8
+``[N, H, W, 3]`` (``[N, V, H, W, 3]`` for V > 1 views), RGB; outputs ``value`` float32 ``[N]`` in the label's
+unit, ``sigma`` float32 ``[N]`` in the label's unit, ``features`` float32 ``[N, F]``. Everything up to the
+layer named ``features`` may be quantized; what follows is the head and stays in float32.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from analyte.contract.arrays import Float64Array, UInt8Array
+from analyte.contract.baseline import Baseline
+from analyte.contract.errors import InputError, IntegrityError
+from analyte.contract.interval import IntervalCalibration
+from analyte.contract.label import LabelSpec
+from analyte.contract.preprocessing import PreprocessingSpec
+from analyte.contract.validation import in_words
+
+RUN_SCHEMA = 1
+MODEL_FILE = "model.keras"
+RECORD_FILE = "run.json"
+SAMPLES_FILE = "samples.npz"
+FEATURES_LAYER = "features"
+
+
+class DatasetRecord(BaseModel):
+    """Which data a run saw."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sha256: str
+    """`analyte.contract.dataset.Dataset.digest`."""
+    licence: str
+    counts: dict[str, int]
+    """Samples by split."""
+
+
+class RunRecord(BaseModel):
+    """The contents of ``run.json``. All errors are in the label's unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = RUN_SCHEMA
+    recipe: str
+    settings: dict[str, str | int | float | bool | None]
+    """Everything that the command line could set."""
+    seed: int
+    label: LabelSpec
+    views: tuple[str, ...]
+    rotation_invariant: bool
+    preprocessing: PreprocessingSpec
+    parameters: int
+    """Number of weights of the saved model."""
+    dataset: DatasetRecord
+    splits: dict[str, str]
+    """Split by sample id."""
+    baseline: Baseline
+    interval: IntervalCalibration
+    validation_mae: dict[str, float]
+    """Mean absolute error on the validation split: ``keras`` and ``baseline``."""
+    epochs: int
+    best_epoch: int
+    interrupted: bool
+    """Whether Ctrl-C ended the training early."""
+    seconds: float
+    """Duration of the training."""
+    versions: dict[str, str]
+    created_at: str
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSamples:
+    """Preprocessed photographs that travel with the run, so that export needs nothing else.
+
+    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``values``: float64 ``[N]``, label's unit. ``sessions``:
+    names ``[N]``. Training samples calibrate quantization, validation samples judge it; none is a test one.
+    """
+
+    train_images: UInt8Array
+    train_values: Float64Array
+    train_sessions: tuple[str, ...]
+    val_images: UInt8Array
+    val_values: Float64Array
+    val_sessions: tuple[str, ...]
+
+    def save(self, folder: Path) -> None:
+        """Write ``samples.npz``."""
+        with (folder / SAMPLES_FILE).open("wb") as file:
+            np.savez(
+                file,
+                train_images=self.train_images,
+                train_values=self.train_values,
+                train_sessions=np.asarray(self.train_sessions, np.str_),
+                val_images=self.val_images,
+                val_values=self.val_values,
+                val_sessions=np.asarray(self.val_sessions, np.str_),
+            )
+
+
+def save_record(record: RunRecord, folder: Path) -> None:
+    """Write ``run.json``."""
+    (folder / RECORD_FILE).write_text(record.model_dump_json(indent=2) + "\n", "utf-8")
+
+
+def load_record(folder: Path) -> RunRecord:
+    """Read ``run.json``. Raises: InputError when it is no run folder, IntegrityError when it is damaged."""
+    file = folder / RECORD_FILE
+    if not file.is_file() or not (folder / MODEL_FILE).is_file():
+        raise InputError(
+            "not a run folder",
+            where=folder,
+            expected=f"{RECORD_FILE} and {MODEL_FILE}",
+            fix="Make one: analyte train",
+        )
+    try:
+        data = json.loads(file.read_text("utf-8"))
+        found = data.get("schema_version")
+        if isinstance(found, int) and found > RUN_SCHEMA:
+            raise IntegrityError(
+                "written by a newer analyte",
+                where=file,
+                expected=f"schema {RUN_SCHEMA} or older",
+                got=found,
+                fix="Update analyte",
+            )
+        return RunRecord.model_validate(data)
+    except ValidationError as error:
+        raise IntegrityError(in_words(error), where=file) from error
+    except (ValueError, AttributeError) as error:
+        raise IntegrityError("not valid JSON", where=file, got=error) from error
+
+
+def load_samples(folder: Path) -> RunSamples:
+    """Read ``samples.npz``. Raises: IntegrityError when it is missing or damaged."""
+    file = folder / SAMPLES_FILE
+    try:
+        with np.load(file, allow_pickle=False) as data:
+            return RunSamples(
+                train_images=data["train_images"],
+                train_values=data["train_values"],
+                train_sessions=tuple(map(str, data["train_sessions"])),
+                val_images=data["val_images"],
+                val_values=data["val_values"],
+                val_sessions=tuple(map(str, data["val_sessions"])),
+            )
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise IntegrityError("missing or damaged", where=file, got=error, fix="Train again") from error

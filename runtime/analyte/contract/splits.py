@@ -1,0 +1,92 @@
+"""Assigning samples to train, val and test so that no group stands on two sides."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+
+from analyte.contract.dataset import Dataset, Sample, Split
+from analyte.contract.errors import DatasetError
+
+VAL_FRACTION = 0.15
+TEST_FRACTION = 0.2
+
+
+def assign_splits(dataset: Dataset, *, seed: int) -> Dataset:
+    """Complete the splits of a dataset, by group.
+
+    Where a ``split`` column marks test rows they stay test rows; validation groups are taken from training
+    where none are marked. Where there is no split column at all, groups go to test, val and train at random
+    (by ``seed``), about 20, 15 and 65 percent of the samples.
+    Raises: DatasetError when there are too few groups, or a group already stands on two sides.
+    """
+    marked = [s for s in dataset.samples if s.split is not None]
+    if marked and len(marked) != len(dataset.samples):
+        raise DatasetError(
+            "some rows have a split and some have none",
+            where=dataset.root,
+            got=dataset.counts(),
+            fix="Fill the split column for every row, or for none",
+        )
+    splits: dict[str, Split] = {s.id: s.split for s in marked if s.split is not None}
+    if not marked:
+        splits = dict.fromkeys((s.id for s in dataset.samples), "train")
+        _move(dataset.samples, splits, "test", TEST_FRACTION, seed, dataset)
+    if "train" not in splits.values():
+        raise DatasetError("no training samples", where=dataset.root, got=dataset.counts())
+    if "val" not in splits.values():
+        candidates = tuple(s for s in dataset.samples if splits[s.id] == "train")
+        _move(candidates, splits, "val", VAL_FRACTION, seed + 1, dataset)
+    result = dataset.with_splits(splits)
+    _refuse_shared_groups(result)
+    return result
+
+
+def _move(
+    samples: tuple[Sample, ...],
+    splits: dict[str, Split],
+    target: Split,
+    fraction: float,
+    seed: int,
+    dataset: Dataset,
+) -> None:
+    """Give whole groups, in random order, to ``target`` until it holds ``fraction`` of the samples."""
+    groups: dict[str, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        groups[sample.group].append(sample)
+    if len(groups) < 2:
+        raise DatasetError(
+            f"cannot set a {target} split aside: there is one group only",
+            where=dataset.root,
+            expected="at least 2 groups to choose from (3 where no split is given)",
+            got=f"group {next(iter(groups))!r}" if groups else "no sample",
+            fix="Add a group column that names the specimen or session of each picture, or a split column",
+        )
+    order = np.random.default_rng(seed).permutation(sorted(groups))
+    wanted = max(1, round(fraction * len(samples)))
+    taken = 0
+    for group in order[: len(groups) - 1]:
+        members = groups[str(group)]
+        # A group is taken when that brings the share nearer to what is wanted than leaving it.
+        if taken and abs(taken + len(members) - wanted) > abs(taken - wanted):
+            continue
+        for sample in members:
+            splits[sample.id] = target
+        taken += len(members)
+        if taken >= wanted:
+            break
+
+
+def _refuse_shared_groups(dataset: Dataset) -> None:
+    sides: dict[str, set[str]] = defaultdict(set)
+    for sample in dataset.samples:
+        sides[sample.group].add(sample.split or "")
+    shared = sorted(group for group, found in sides.items() if "test" in found and len(found) > 1)
+    if shared:
+        raise DatasetError(
+            f"{len(shared)} groups stand both in test and in training, so the test would flatter the model",
+            where=dataset.root,
+            got=", ".join(shared[:5]),
+            fix="Put every group into one split",
+        )

@@ -1,0 +1,1 @@
+"""The device: engines, frame sources, pipeline, store and daemon. Never needs the training framework."""

@@ -1,0 +1,1 @@
+"""From photographs of known value to a run folder: datasets, recipes, fitting, evaluation."""
