@@ -18,9 +18,7 @@ class Command(NamedTuple):
 
 
 COMMANDS: dict[str, Command] = {
-    "demo": Command(
-        "analyte.export.commands.demo", "Simulate, train, export, prove and run, in one go.", "train,export"
-    ),
+    "demo": Command("analyte.demo", "Simulate, train, export, prove and run, in one go.", "train,export"),
     "simulate": Command("analyte.train.commands.simulate", "Photograph a simulated reaction.", "train"),
     "train": Command("analyte.train.commands.train", "Fit a regressor to photographs.", "train"),
     "evaluate": Command(
@@ -48,16 +46,7 @@ class LazyGroup(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
-        try:
-            module = importlib.import_module(entry.module)
-        except ModuleNotFoundError as error:
-            from analyte.contract.errors import UnavailableError
-
-            raise UnavailableError(
-                f"'analyte {cmd_name}' needs a package that is not installed",
-                got=f"no module named {error.name!r}",
-                fix=f"pip install 'analyte[{entry.extra}]'",
-            ) from error
+        module = importlib.import_module(entry.module)
         command = module.command
         assert isinstance(command, click.Command)
         return command
@@ -112,6 +101,8 @@ def _report(error: Exception, *, debug: bool) -> int:
         traceback.print_exc()
     if isinstance(error, OSError):
         error = from_os_error(error)
+    if isinstance(error, ModuleNotFoundError):
+        error = _missing_module(error)
     if isinstance(error, AnalyteError):
         click.echo(f"analyte: {error.line()}", err=True)
         return error.exit_code
@@ -119,6 +110,20 @@ def _report(error: Exception, *, debug: bool) -> int:
         f"analyte: unexpected {type(error).__name__}: {error}. Run again with --debug and report it", err=True
     )
     return AnalyteError.exit_code
+
+
+def _missing_module(error: ModuleNotFoundError) -> Exception:
+    """Name the extra of the command that was called. A missing module of our own stays what it is: a bug."""
+    from analyte.contract.errors import UnavailableError
+
+    name = next((word for word in sys.argv[1:] if word in COMMANDS), None)
+    if name is None or (error.name or "").startswith("analyte"):
+        return error
+    return UnavailableError(
+        f"'analyte {name}' needs a package that is not installed",
+        got=f"no module named {error.name!r}",
+        fix=f"pip install 'analyte[{COMMANDS[name].extra}]'",
+    )
 
 
 if __name__ == "__main__":

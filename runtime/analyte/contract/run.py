@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -64,6 +65,8 @@ class RunRecord(BaseModel):
     """Split by sample id."""
     baseline: Baseline
     interval: IntervalCalibration
+    sigma: float
+    """Standard deviation of the validation residuals: what the graph gives as ``sigma`` for every picture."""
     validation_mae: dict[str, float]
     """Mean absolute error on the validation split: ``keras`` and ``baseline``."""
     epochs: int
@@ -154,3 +157,11 @@ def load_samples(folder: Path) -> RunSamples:
             )
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise IntegrityError("missing or damaged", where=file, got=error, fix="Train again") from error
+
+
+def graph_input(images: Any) -> Any:
+    """Bring pictures ``[N, V, S, S, 3]`` to the graph's layout: without the view axis where V is 1.
+
+    Takes and gives a numpy array or a tensor of any framework that indexes like one.
+    """
+    return images[:, 0] if images.shape[1] == 1 else images

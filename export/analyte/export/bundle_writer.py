@@ -1,0 +1,145 @@
+"""From a run folder to a bundle whose every artifact has passed the gate."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from analyte.contract.bundle import record_file
+from analyte.contract.errors import ParityError
+from analyte.contract.manifest import (
+    CARD_FILE,
+    GOLDEN_FILE,
+    MANIFEST_FILE,
+    MODEL_FILE,
+    Artifact,
+    Manifest,
+    Provenance,
+)
+from analyte.contract.run import MODEL_FILE as RUN_MODEL_FILE
+from analyte.contract.run import RunRecord, RunSamples, load_record, load_samples
+from analyte.export.card import card_text
+from analyte.export.formats import Format, Source
+from analyte.export.gate import Judged, Verdict, judge
+from analyte.export.trained_model import load_model, predict
+from analyte.runtime.engines.registry import open_engine
+
+GOLDEN_SIZE = 64
+_ARTIFACT_STEM = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedArtifact:
+    """One format's outcome."""
+
+    format: Format
+    verdict: Verdict
+    size_bytes: int
+
+
+def write_bundle(
+    run: Path,
+    folder: Path,
+    name: str,
+    formats: Sequence[Format],
+    *,
+    on_done: Callable[[ExportedArtifact], object] = lambda artifact: None,
+) -> Manifest:
+    """Convert a run into ``folder``, which exists and is empty. ``on_done`` is told about each artifact.
+
+    Raises: InputError, IntegrityError for a bad run; ParityError naming every artifact that misses the gate.
+    """
+    record, samples = load_record(run), load_samples(run)
+    model = load_model(run / RUN_MODEL_FILE)
+    source = Source(model, samples.train_images)
+    judged = Judged(samples.val_images, samples.val_values, predict(model, samples.val_images).value)
+    artifacts: list[Artifact] = []
+    problems: list[str] = []
+    for entry in formats:
+        file = folder / f"{_ARTIFACT_STEM}{entry.suffix}"
+        file.write_bytes(entry.convert(source))
+        engine = open_engine(file, entry.engine)
+        try:
+            verdict = judge(engine, entry.precision, judged, record.label.span)
+        finally:
+            engine.close()
+        artifacts.append(_describe(entry, file, verdict))
+        problems += [f"{entry.name}: {problem}" for problem in verdict.problems]
+        on_done(ExportedArtifact(entry, verdict, file.stat().st_size))
+    if problems:
+        raise ParityError(
+            f"{'; '.join(problems)} {record.label.unit}",
+            where=run,
+            fix="No bundle was written. Train longer or leave the format out",
+        )
+    shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
+    _write_golden(model, samples, folder / GOLDEN_FILE)
+    (folder / CARD_FILE).write_text(card_text(name, record, artifacts), "utf-8")
+    manifest = _manifest(name, record, artifacts, folder)
+    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+    return manifest
+
+
+def _describe(entry: Format, file: Path, verdict: Verdict) -> Artifact:
+    return Artifact(
+        **record_file(file).model_dump(),
+        name=entry.name,
+        precision=entry.precision,
+        engine=entry.engine,
+        parity=verdict.deviation,
+    )
+
+
+def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> None:
+    """Choose validation pictures spread evenly over the values and store what Keras says of them."""
+    order = np.argsort(samples.val_values, kind="stable")
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_SIZE).round().astype(int))]
+    images = samples.val_images[chosen]
+    prediction = predict(model, images)
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            images=images,
+            value=prediction.value,
+            sigma=prediction.sigma,
+            features=prediction.features,
+            true=samples.val_values[chosen],
+        )
+
+
+def _manifest(name: str, record: RunRecord, artifacts: Sequence[Artifact], folder: Path) -> Manifest:
+    return Manifest(
+        name=name,
+        label=record.label,
+        views=record.views,
+        rotation_invariant=record.rotation_invariant,
+        preprocessing=record.preprocessing,
+        preprocessing_sha256=record.preprocessing.digest(),
+        interval=record.interval,
+        baseline=record.baseline,
+        artifacts=tuple(artifacts),
+        golden=record_file(folder / GOLDEN_FILE),
+        model=record_file(folder / MODEL_FILE),
+        card=record_file(folder / CARD_FILE),
+        provenance=Provenance(
+            recipe=record.recipe,
+            seed=record.seed,
+            parameters=record.parameters,
+            dataset=record.dataset,
+            versions={**record.versions, **_versions()},
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        ),
+    )
+
+
+def _versions() -> dict[str, str]:
+    names = ("analyte", "tensorflow", "keras", "onnx", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -1,0 +1,49 @@
+"""``analyte evaluate``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import click
+
+from analyte.contract.labels_file import load_dataset
+from analyte.export.tensorflow_start import start_tensorflow
+
+
+@click.command("evaluate")
+@click.argument("subject", metavar="RUN|BUNDLE", type=click.Path(path_type=Path))
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(subject: Path, dataset: Path, unit: str | None, as_json: bool) -> None:
+    """Measure the errors of RUN or BUNDLE on DATASET: Keras, the baseline and every artifact.
+
+    Uses the test split where there is one, and all samples of a dataset that training never saw.
+    """
+    data = load_dataset(dataset, unit=unit)
+    start_tensorflow()
+    from analyte.export.evaluation import evaluate, open_subject
+    from analyte.export.tables import evaluation_table
+
+    evaluation = evaluate(open_subject(subject), data)
+    if as_json:
+        rows = [
+            {"name": row.name, **dataclasses.asdict(row.metrics), "coverage": row.coverage}
+            for row in evaluation.results
+        ]
+        click.echo(
+            json.dumps(
+                {
+                    "dataset": evaluation.dataset,
+                    "split": evaluation.split,
+                    "unit": evaluation.unit,
+                    "results": rows,
+                },
+                indent=2,
+                allow_nan=False,
+            )
+        )
+        return
+    click.echo(evaluation_table(evaluation))

@@ -1,0 +1,106 @@
+"""The formats by name, and how each is made from a Keras model. A new one is a converter and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import keras
+
+from analyte.contract.arrays import UInt8Array
+from analyte.contract.manifest import EngineName, Precision
+from analyte.export.head_refit import refit
+from analyte.export.keras_to_onnx import keras_to_onnx
+from analyte.export.keras_to_tflite import keras_to_tflite
+from analyte.export.quantize_onnx import quantize_onnx
+from analyte.export.quantize_tflite import quantize_tflite
+from analyte.export.trained_model import predict, with_correction
+from analyte.runtime.engines.registry import open_engine
+
+
+@dataclass(frozen=True)
+class Source:
+    """What formats are made from. Conversions that several formats need are made once."""
+
+    model: keras.Model
+    calibration: UInt8Array
+    """Training pictures, uint8 ``[N, V, S, S, 3]``, RGB."""
+
+    @cached_property
+    def onnx(self) -> bytes:
+        """The model as ONNX float32."""
+        return keras_to_onnx(self.model)
+
+    @cached_property
+    def tflite(self) -> bytes:
+        """The model as TFLite float32."""
+        return keras_to_tflite(self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One kind of model file."""
+
+    name: str
+    suffix: str
+    engine: EngineName
+    precision: Precision
+    help: str
+    """What it is for, in one line."""
+    convert: Callable[[Source], bytes]
+
+
+def _onnx(source: Source) -> bytes:
+    return source.onnx
+
+
+def _tflite(source: Source) -> bytes:
+    return source.tflite
+
+
+def _onnx_int8(source: Source) -> bytes:
+    draft = quantize_onnx(source.onnx, source.calibration)
+    corrected = _corrected(source, draft, "onnx")
+    return quantize_onnx(keras_to_onnx(corrected), source.calibration)
+
+
+def _tflite_int8(source: Source) -> bytes:
+    draft = quantize_tflite(source.model, source.tflite, source.calibration)
+    corrected = _corrected(source, draft, "litert")
+    return quantize_tflite(corrected, keras_to_tflite(corrected), source.calibration)
+
+
+def _corrected(source: Source, draft: bytes, engine: EngineName) -> keras.Model:
+    """Refit the model's head to the features that a quantized draft really gives on this machine."""
+    opened = open_engine(draft, engine)
+    try:
+        quantized = opened.run(source.calibration).features
+    finally:
+        opened.close()
+    return with_correction(source.model, refit(quantized, predict(source.model, source.calibration).features))
+
+
+FORMATS: dict[str, Format] = {
+    entry.name: entry
+    for entry in (
+        Format("onnx", ".onnx", "onnx", "float32", "ONNX Runtime on any processor or GPU", _onnx),
+        Format(
+            "onnx-int8",
+            "-int8.onnx",
+            "onnx",
+            "int8",
+            "ONNX Runtime where speed or size matters: int8 trunk (QDQ), refitted float head",
+            _onnx_int8,
+        ),
+        Format("tflite", ".tflite", "litert", "float32", "LiteRT (TFLite) on small boards", _tflite),
+        Format(
+            "tflite-int8",
+            "-int8.tflite",
+            "litert",
+            "int8",
+            "LiteRT where speed or size matters: int8 trunk, refitted float head",
+            _tflite_int8,
+        ),
+    )
+}

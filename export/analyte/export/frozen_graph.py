@@ -1,0 +1,53 @@
+"""A Keras model as a TensorFlow function without variables, under the names of the graph contract."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from analyte.export.trained_model import OUTPUTS
+
+INPUT = "image"
+SIGNATURE = "serving_default"
+
+
+def freeze(model: keras.Model) -> Any:
+    """Return a function from uint8 ``image`` to a dict of `OUTPUTS`, its weights constants.
+
+    Constants let the converters fold batch normalization, and keep variables out of TFLite, whose calibrator
+    cannot run them.
+    """
+    signature = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name=INPUT)
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def call(image: Any) -> dict[str, Any]:
+        return {name: model(image, training=False)[name] for name in OUTPUTS}
+
+    constant = convert_variables_to_constants_v2(call.get_concrete_function())
+
+    @tf.function(input_signature=[signature], autograph=False)
+    def frozen(image: Any) -> dict[str, Any]:
+        # A frozen function gives its outputs flat, in the order of their sorted names.
+        values = tf.nest.flatten(constant(image))
+        return {
+            name: tf.identity(value, name=name) for name, value in zip(sorted(OUTPUTS), values, strict=True)
+        }
+
+    return frozen
+
+
+@contextlib.contextmanager
+def saved_model(frozen: Any) -> Iterator[Path]:
+    """Write a frozen function as a SavedModel that lives as long as the block."""
+    module = tf.Module()
+    module.call = frozen
+    with tempfile.TemporaryDirectory() as folder:
+        tf.saved_model.save(module, folder, signatures={SIGNATURE: frozen})
+        yield Path(folder)

@@ -1,0 +1,76 @@
+"""The gate: no artifact leaves that does not say what Keras said, in the label's unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
+from analyte.contract.manifest import Deviation, Precision
+from analyte.contract.metrics import regression_metrics
+from analyte.runtime.deviation import MeasuredDeviation, measure_deviation, run_batched
+from analyte.runtime.engines.protocol import Engine
+
+TOLERANCE_OF_RANGE: dict[Precision, float] = {
+    # Converters reorder float32 sums: a few units in the last place of each layer, seen as 1e-6 of the range.
+    # Ten times that is still far below what any camera resolves, and far above no real fault.
+    "float32": 1e-5,
+    # One step of an 8-bit feature moves the value by about a thousandth of the range; the 99th percentile
+    # over pictures must stay within a hundredth, which an interval of a few hundredths hides.
+    "int8": 1e-2,
+}
+"""Largest deviation from Keras, as a fraction of the range: of the maximum (float32) or p99 (int8)."""
+
+MAE_GROWTH = 0.02
+"""How much larger an int8 artifact's mean absolute error may be than that of Keras, as a fraction of it."""
+MAE_SLACK_OF_RANGE = 1e-3
+"""Growth below this fraction of the range never fails: on small errors a ratio only measures noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Labelled pictures with what Keras says about them. Never pictures that calibrated the quantization.
+
+    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``true``, ``keras``: ``[N]``, label's unit.
+    """
+
+    images: UInt8Array
+    true: Float64Array
+    keras: Float32Array
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an artifact did at the gate."""
+
+    deviation: Deviation
+    measured: MeasuredDeviation
+    problems: tuple[str, ...]
+    """What it misses, in words; empty when it passes."""
+
+
+def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch: int = 64) -> Verdict:
+    """Compare an artifact with Keras on labelled pictures; ``span``: width of the range, label's unit."""
+    measured = measure_deviation(engine, data.images, data.keras, batch)
+    mae = regression_metrics(data.true, run_batched(engine, data.images, batch)).mae
+    mae_keras = regression_metrics(data.true, data.keras).mae
+    tolerance = TOLERANCE_OF_RANGE[precision] * span
+    problems: list[str] = []
+    if not measured.passes(precision, tolerance):
+        statistic = "max" if precision == "float32" else "p99"
+        problems.append(
+            f"{statistic} deviation {measured.gated(precision):.3g} exceeds the tolerance {tolerance:.3g}"
+        )
+    allowed = mae_keras + max(MAE_GROWTH * mae_keras, MAE_SLACK_OF_RANGE * span)
+    # Written so that a NaN fails.
+    if not mae <= allowed:
+        problems.append(f"MAE {mae:.4g} exceeds {allowed:.4g} (Keras: {mae_keras:.4g})")
+    deviation = Deviation(
+        n=measured.n,
+        mean=measured.mean,
+        p99=measured.p99,
+        max=measured.max,
+        tolerance=tolerance,
+        mae=mae,
+        mae_keras=mae_keras,
+    )
+    return Verdict(deviation, measured, tuple(problems))

@@ -1,0 +1,30 @@
+"""Keras to ONNX, float32, under the graph contract."""
+
+from __future__ import annotations
+
+import keras
+import onnx
+import tf2onnx
+
+from analyte.contract.native_output import native_stderr_off
+from analyte.export.frozen_graph import INPUT, freeze
+from analyte.export.trained_model import OUTPUTS
+
+OPSET = 17
+"""What tf2onnx is tested with, and old enough for every ONNX Runtime that is still in use on boards."""
+IR_VERSION = 8
+"""Pinned: a newer onnx writes a version that an older ONNX Runtime refuses."""
+
+
+def keras_to_onnx(model: keras.Model) -> bytes:
+    """Convert. Input ``image`` uint8, outputs `OUTPUTS`, the batch size free."""
+    frozen = freeze(model)
+    with native_stderr_off():
+        proto, _ = tf2onnx.convert.from_function(frozen, input_signature=frozen.input_signature, opset=OPSET)
+    proto.ir_version = IR_VERSION
+    found = {tensor.name for tensor in proto.graph.output}
+    if [tensor.name for tensor in proto.graph.input] != [INPUT] or found != set(OUTPUTS):
+        raise RuntimeError(f"tf2onnx renamed the graph's tensors: {found}")
+    onnx.checker.check_model(proto, full_check=True)
+    data: bytes = proto.SerializeToString()
+    return data

@@ -1,0 +1,65 @@
+"""Parity of a finished bundle: Keras run again, against every artifact at several batch sizes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from analyte.contract.bundle import Bundle
+from analyte.contract.manifest import Artifact
+from analyte.export.trained_model import load_model, predict
+from analyte.runtime.deviation import MeasuredDeviation, measure_deviation
+from analyte.runtime.engines.protocol import EngineInfo
+from analyte.runtime.engines.registry import open_engine
+
+BATCHES = (1, 7)
+"""A second batch size finds graphs that baked the first one in; 7 divides nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParityResult:
+    """One artifact at one batch size, compared with Keras; deviations in the label's unit."""
+
+    artifact: Artifact
+    info: EngineInfo
+    deviation: MeasuredDeviation
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """All comparisons, and whether the golden set still is what Keras says."""
+
+    golden_deviation: float
+    """Largest difference between the stored golden values and Keras run now, label's unit."""
+    results: tuple[ParityResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every artifact is within its tolerance."""
+        return all(result.passed for result in self.results)
+
+
+def check_parity(bundle: Bundle, model_file: Path | None) -> Parity:
+    """Compare every artifact with Keras on the golden set.
+
+    ``model_file``: the Keras model to compare with; the bundle's own when None.
+    Raises: IntegrityError for altered files, UnavailableError for a missing engine.
+    """
+    bundle.verify()
+    golden = bundle.golden_set()
+    model = load_model(model_file or bundle.path / bundle.manifest.model.file)
+    reference = predict(model, golden.images).value
+    results: list[ParityResult] = []
+    for artifact in bundle.manifest.artifacts:
+        engine = open_engine(bundle.read(artifact), artifact.engine, where=bundle.path / artifact.file)
+        try:
+            for batch in BATCHES:
+                deviation = measure_deviation(engine, golden.images, reference, batch)
+                passed = deviation.passes(artifact.precision, artifact.parity.tolerance)
+                results.append(ParityResult(artifact, engine.info, deviation, passed))
+        finally:
+            engine.close()
+    return Parity(float(np.max(np.abs(reference - golden.value))), tuple(results))

@@ -1,0 +1,70 @@
+"""ONNX float32 to int8: the trunk's convolutions and pooling quantized, everything else left in float."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from analyte.contract.arrays import UInt8Array
+from analyte.contract.run import graph_input
+from analyte.export.frozen_graph import INPUT
+from analyte.export.keras_to_onnx import IR_VERSION
+
+_TRUNK_OPS = ("Conv", "AveragePool", "MaxPool")
+"""The global average and the head stay in float: their rounding would become a bias of the value."""
+
+
+class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types
+    """Feeds calibration pictures one at a time: a large batch only costs memory."""
+
+    def __init__(self, images: UInt8Array) -> None:
+        self._feed: Iterator[dict[str, Any]] = (
+            {INPUT: graph_input(images[i : i + 1])} for i in range(len(images))
+        )
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(self._feed, None)
+
+
+def quantize_onnx(data: bytes, calibration: UInt8Array) -> bytes:
+    """Quantize statically, QDQ format, int8 weights per channel and int8 activations.
+
+    ``calibration``: uint8 ``[N, V, S, S, 3]``, RGB, of the training data.
+    """
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source, prepared, target = (Path(folder) / name for name in ("float.onnx", "pre.onnx", "int8.onnx"))
+        source.write_bytes(data)
+        quant_pre_process(str(source), str(prepared), skip_symbolic_shape=False)
+        quantize_static(
+            str(prepared),
+            str(target),
+            _Pictures(calibration),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(_TRUNK_OPS),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            # Signed activations: unsigned ones saturate in the 8-bit kernels of x86 processors without VNNI.
+            activation_type=QuantType.QInt8,
+        )
+        proto = onnx.load(str(target))
+    proto.ir_version = IR_VERSION
+    onnx.checker.check_model(proto, full_check=True)
+    quantized: bytes = proto.SerializeToString()
+    return quantized
+
+
+def calibration_order(images: UInt8Array, limit: int) -> UInt8Array:
+    """Return at most ``limit`` pictures spread evenly over ``images``."""
+    if len(images) <= limit:
+        return images
+    chosen: UInt8Array = images[np.linspace(0, len(images) - 1, limit).astype(int)]
+    return chosen

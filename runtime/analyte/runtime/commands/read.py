@@ -1,0 +1,119 @@
+"""``analyte read``: measure photographs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from analyte.contract.bundle import Bundle
+    from analyte.contract.manifest import Artifact
+    from analyte.contract.profile import DeviceProfile
+    from analyte.contract.reading import Reading
+    from analyte.runtime.engines.protocol import Engine
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--device", type=click.Path(path_type=Path), help="Take engine and regions from this profile.")
+@click.option("--artifact", "name", help="Artifact to run; else the first whose engine is installed.")
+@click.option("--threads", type=click.IntRange(1, 256), help="Threads of the engine; 1 without a profile.")
+@click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of readings.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+def command(
+    bundle: Path,
+    images: tuple[Path, ...],
+    device: Path | None,
+    name: str | None,
+    threads: int | None,
+    regions: tuple[str, ...],
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """Measure IMAGEs (files, or folders of them) with BUNDLE.
+
+    With several views, each picture is a sample where every view has a region, else as many consecutive
+    pictures as there are views. A picture that cannot be read gives a refused reading, the rest are
+    measured, and the exit code is 3.
+    """
+    from analyte.contract.bundle import open_bundle
+    from analyte.contract.errors import ImageError
+    from analyte.contract.profile import load_profile
+    from analyte.runtime.pipeline import MeasureSettings, Pipeline
+    from analyte.runtime.reader import expand, group, read_samples
+    from analyte.runtime.regions import parse_regions, refuse_unknown_views
+
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other")
+    opened = open_bundle(bundle)
+    profile = load_profile(device) if device is not None else None
+    views = opened.manifest.views
+    boxes = parse_regions(regions, views) or (dict(profile.measure.regions) if profile else {})
+    refuse_unknown_views(boxes, views, where=device)
+    one_picture = len(views) == 1 or all(view in boxes for view in views)
+    samples = group(expand(images), 1 if one_picture else len(views))
+    artifact, engine = _open(opened, profile, name, threads)
+    try:
+        settings = MeasureSettings(profile.device.id if profile else _host(), boxes)
+        pipeline = Pipeline(opened, artifact, engine, settings)
+        results = list(read_samples(pipeline, samples))
+    finally:
+        engine.close()
+    _print([reading for reading, _ in results], as_json=as_json, as_csv=as_csv)
+    unreadable = sum(bad for _, bad in results)
+    if unreadable:
+        total = sum(map(len, samples))
+        raise ImageError(
+            f"{unreadable} of {total} pictures could not be read", fix="See the refused readings"
+        )
+
+
+def _open(
+    bundle: Bundle, profile: DeviceProfile | None, name: str | None, threads: int | None
+) -> tuple[Artifact, Engine]:
+    from analyte.contract.errors import ProfileError
+    from analyte.runtime.engines.registry import open_engine, open_from_profile
+    from analyte.runtime.selection import first_installed_artifact, preferred_artifact
+
+    if profile is None:
+        artifact = bundle.artifact(name) if name else first_installed_artifact(bundle)
+        engine = open_engine(
+            bundle.read(artifact), artifact.engine, threads=threads or 1, where=bundle.path / artifact.file
+        )
+    else:
+        section = profile.engine
+        if threads is not None:
+            section = section.model_copy(update={"threads": threads})
+        artifact = bundle.artifact(name) if name else preferred_artifact(bundle, section, where="the profile")
+        if artifact.engine != section.name:
+            raise ProfileError(
+                f"artifact {artifact.name!r} is for engine {artifact.engine!r}",
+                expected=f"an artifact for the profile's engine, {section.name!r}",
+            )
+        engine = open_from_profile(bundle.read(artifact), section, _report, where=bundle.path / artifact.file)
+    if name is None:
+        info = engine.info
+        _report(f"artifact {artifact.name} on {info.library} {info.version}, provider {info.provider}")
+    return artifact, engine
+
+
+def _print(readings: list[Reading], *, as_json: bool, as_csv: bool) -> None:
+    from analyte.runtime.reading_formats import to_csv, to_json_list, to_table
+
+    form = to_json_list if as_json else to_csv if as_csv else to_table
+    # Bytes: units such as µg/mL must come out whatever the locale is.
+    click.echo(form(readings).encode())
+
+
+def _host() -> str:
+    import platform
+
+    return platform.node() or "unknown"
+
+
+def _report(text: str) -> None:
+    click.echo(f"analyte read: {text}", err=True)

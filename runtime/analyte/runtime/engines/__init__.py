@@ -1,0 +1,1 @@
+"""What runs a model file: one engine per file, behind one protocol."""

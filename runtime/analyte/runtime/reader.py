@@ -1,0 +1,55 @@
+"""Measuring pictures in files, a sample at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from analyte.contract.errors import InputError
+from analyte.contract.reading import Reading
+from analyte.runtime.pipeline import Pipeline
+from analyte.runtime.sources.folder import image_files, read_frame
+from analyte.runtime.sources.protocol import BadFrame, Frame
+
+
+def expand(paths: Sequence[Path]) -> list[Path]:
+    """Return files as they are and folders as their pictures, in natural order.
+
+    Raises: InputError for a folder without pictures.
+    """
+    files: list[Path] = []
+    for path in paths:
+        if not path.is_dir():
+            files.append(path)
+            continue
+        found = image_files(path)
+        if not found:
+            raise InputError("no pictures in the folder", where=path)
+        files += found
+    return files
+
+
+def group(files: Sequence[Path], pictures: int) -> list[Sequence[Path]]:
+    """Return samples of ``pictures`` consecutive files. Raises: InputError when some are left over."""
+    if len(files) % pictures:
+        raise InputError(
+            f"each sample takes {pictures} pictures, one per view",
+            expected=f"a multiple of {pictures} pictures",
+            got=len(files),
+            fix="Or give every view a region of one picture: --region VIEW=x,y,w,h",
+        )
+    return [files[start : start + pictures] for start in range(0, len(files), pictures)]
+
+
+def read_samples(pipeline: Pipeline, samples: Sequence[Sequence[Path]]) -> Iterator[tuple[Reading, int]]:
+    """Yield the reading of each sample and how many of its pictures could not be read.
+
+    A sample with a bad picture is refused and the rest go on.
+    """
+    index = 0
+    for sample in samples:
+        shots = [read_frame(path, index + offset) for offset, path in enumerate(sample)]
+        index += len(sample)
+        good = [shot for shot in shots if isinstance(shot, Frame)]
+        bad = sum(isinstance(shot, BadFrame) for shot in shots)
+        yield (pipeline.refuse(shots) if bad else pipeline.measure(good)), bad

@@ -1,0 +1,1 @@
+"""Where frames come from: one kind of source per file, behind one protocol."""

@@ -1,0 +1,205 @@
+"""What every engine must do, asked of each in the same words."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images
+
+from analyte.contract.errors import InputError, IntegrityError, UnavailableError
+from analyte.contract.manifest import EngineName
+from analyte.contract.profile import EngineSection
+from analyte.runtime.engines.protocol import Engine
+from analyte.runtime.engines.registry import ENGINES, default_provider, open_engine, open_from_profile
+
+Models = dict[tuple[EngineName, int], bytes]
+EVERY = [("onnx", "cpu"), ("litert", "xnnpack"), ("litert", "cpu")]
+
+
+def check_run(engine: Engine, views: int, n: int, seed: int) -> None:
+    images = random_images(n, views, seed)
+    prediction = engine.run(images)
+    assert prediction.value.shape == prediction.sigma.shape == (n,)
+    assert prediction.features.shape == (n, 3 * views)
+    assert {a.dtype for a in (prediction.value, prediction.sigma, prediction.features)} == {np.dtype("f4")}
+    # Means of 256 pixels in float32: a few units in the last place of 100.
+    np.testing.assert_allclose(prediction.value, expected_value(images), atol=1e-4)
+    np.testing.assert_allclose(prediction.sigma, SIGMA)
+    means = images.mean(axis=(2, 3)).reshape(n, -1) / 255.0
+    np.testing.assert_allclose(prediction.features, means, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "provider"), EVERY)
+@pytest.mark.parametrize("views", [1, 2])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_views_and_threads(
+    models: Models, name: EngineName, provider: str, views: int, threads: int
+) -> None:
+    engine = open_engine(models[name, views], name, provider, threads)
+    for seed, n in enumerate((1, 7, 1, 7, 2)):
+        check_run(engine, views, n, seed)
+    engine.close()
+    engine.close()
+
+
+@pytest.mark.parametrize(("name", "provider"), EVERY)
+def test_says_what_it_is(models: Models, name: EngineName, provider: str) -> None:
+    engine = open_engine(models[name, 1], name, provider, 2)
+    info = engine.info
+    assert (info.engine, info.provider, info.threads) == (name, provider, 2)
+    assert info.library in ENGINES[name].libraries
+    assert info.version[0].isdigit()
+    assert (engine.shape.views, engine.shape.size) == (1, 16)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_earlier_predictions_stay_as_they_are(models: Models, name: EngineName) -> None:
+    engine = open_engine(models[name, 1], name)
+    first = engine.run(random_images(1, 1, 0))
+    before = first.value.copy()
+    engine.run(random_images(1, 1, 1))
+    np.testing.assert_array_equal(first.value, before)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((1, 2, 16, 16, 3), np.uint8),
+        np.zeros((1, 1, 8, 8, 3), np.uint8),
+        np.zeros((1, 16, 16, 3), np.uint8),
+        np.zeros((0, 1, 16, 16, 3), np.uint8),
+        np.zeros((1, 1, 16, 16, 3), np.float32),
+    ],
+    ids=["views", "size", "rank", "none", "dtype"],
+)
+def test_refuses_pictures_that_do_not_fit(models: Models, name: EngineName, images: np.ndarray) -> None:
+    engine = open_engine(models[name, 1], name)
+    with pytest.raises(InputError, match="do not fit the graph"):
+        engine.run(images)
+    check_run(engine, 1, 1, 0)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("damage", [lambda m: b"", lambda m: b"not a model" * 9, lambda m: m[: len(m) // 2]])
+def test_damaged_model_file(models: Models, name: EngineName, damage: object) -> None:
+    assert callable(damage)
+    with pytest.raises(IntegrityError, match=r"model\.file") as caught:
+        open_engine(damage(models[name, 1]), name, where="model.file")
+    assert caught.value.exit_code == 7
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_missing_model_file(name: EngineName, tmp_path: Path) -> None:
+    with pytest.raises(IntegrityError, match=r"gone\.onnx.*No such file"):
+        open_engine(tmp_path / "gone.onnx", name)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_opens_a_file(models: Models, name: EngineName, tmp_path: Path) -> None:
+    (tmp_path / "model").write_bytes(models[name, 1])
+    check_run(open_engine(tmp_path / "model", name), 1, 3, 0)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_unknown_provider(models: Models, name: EngineName) -> None:
+    with pytest.raises(InputError, match="knows no provider 'gpu'; expected"):
+        open_engine(models[name, 1], name, "gpu")
+
+
+@pytest.mark.parametrize(("name", "extra"), [("onnx", "cpu"), ("litert", "litert")])
+def test_library_not_installed(
+    models: Models, name: EngineName, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for library in ENGINES[name].libraries:
+        monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    with pytest.raises(UnavailableError, match=rf"not installed.*analyte\[{extra}\]"):
+        open_engine(models[name, 1], name)
+
+
+def test_output_of_another_name_is_refused() -> None:
+    with pytest.raises(IntegrityError, match="no output 'value'"):
+        open_engine(onnx_model(1, value_name="concentration"), "onnx")
+
+
+class TestStrictProviders:
+    """No provider is ever replaced in silence. This machine has no CUDA provider."""
+
+    @pytest.mark.parametrize("provider", ["cuda", "tensorrt", "openvino"])
+    def test_absent_provider(self, models: Models, provider: str) -> None:
+        with pytest.raises(UnavailableError, match=f"no '{provider}' provider.*pip install") as caught:
+            open_engine(models["onnx", 1], "onnx", provider)
+        assert caught.value.exit_code == 5
+
+    def test_replaced_provider(self, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+        import onnxruntime
+
+        # What a CUDA build without a working driver does: it lists CUDA and runs on the CPU.
+        listed = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: listed)
+        real = onnxruntime.InferenceSession
+        monkeypatch.setattr(
+            onnxruntime,
+            "InferenceSession",
+            lambda model, options, providers, **rest: real(model, options, ["CPUExecutionProvider"], **rest),
+        )
+        with pytest.raises(UnavailableError, match="replaced the 'cuda' provider.*CPUExecutionProvider"):
+            open_engine(models["onnx", 1], "onnx", "cuda")
+
+    def test_xnnpack_that_is_not_there(self, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+        from analyte.runtime.engines import litert
+
+        # A build without XNNPACK runs the same kernels under "AUTO", without an error.
+        monkeypatch.setitem(litert.RESOLVERS, "xnnpack", litert.RESOLVERS["cpu"])
+        with pytest.raises(UnavailableError, match="XNNPACK runs no part of the model"):
+            open_engine(models["litert", 1], "litert", "xnnpack")
+
+
+class TestProfile:
+    """Engines opened as a device profile says."""
+
+    def section(self, provider: str, *fallback: str) -> EngineSection:
+        return EngineSection(
+            name="onnx", provider=provider, artifacts=("onnx",), fallback=fallback, threads=2
+        )
+
+    def test_provider_as_asked(self, models: Models) -> None:
+        said: list[str] = []
+        engine = open_from_profile(models["onnx", 1], self.section("cpu"), said.append)
+        assert (engine.info.provider, engine.info.threads, said) == ("cpu", 2, [])
+
+    def test_no_fallback_listed(self, models: Models) -> None:
+        with pytest.raises(UnavailableError, match="no 'cuda' provider"):
+            open_from_profile(models["onnx", 1], self.section("cuda"), lambda _: None)
+
+    def test_fallback_is_reported(self, models: Models) -> None:
+        said: list[str] = []
+        engine = open_from_profile(models["onnx", 1], self.section("cuda", "openvino", "cpu"), said.append)
+        assert engine.info.provider == "cpu"
+        assert "'cuda' is not available" in said[0]
+        assert "'openvino' is not available" in said[1]
+        assert said[2] == "using fallback provider 'cpu', as the profile allows"
+
+    def test_no_fallback_there(self, models: Models) -> None:
+        with pytest.raises(UnavailableError, match="none of the providers cuda, tensorrt"):
+            open_from_profile(models["onnx", 1], self.section("cuda", "tensorrt"), lambda _: None)
+
+    def test_mistyped_provider_is_not_hidden_by_a_fallback(self, models: Models) -> None:
+        with pytest.raises(InputError, match="'gpu'"):
+            open_from_profile(models["onnx", 1], self.section("gpu", "cpu"), lambda _: None)
+
+
+def test_tflite_runtime_takes_over_and_says_so(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ai_edge_litert import interpreter
+
+    monkeypatch.setitem(sys.modules, "tflite_runtime", sys)
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", interpreter)
+    monkeypatch.delitem(sys.modules, "ai_edge_litert.interpreter")
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    engine = open_engine(models["litert", 1], "litert", default_provider("litert"))
+    assert engine.info.library == "tflite_runtime"
+    check_run(engine, 1, 2, 0)

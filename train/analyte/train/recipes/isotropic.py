@@ -1,0 +1,46 @@
+"""The default: orbit-shared 3x3 convolutions, symmetric pooling, global average.
+
+Every layer commutes with the quarter turns and mirrors of the square, so the value does not depend on how the
+specimen lies under the camera, and nothing has to be learned for it. Sharing costs nothing on the device: the
+saved model holds plain convolutions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from analyte.train.layers import OrbitConv2D
+from analyte.train.recipes.recipe import Recipe
+
+_WIDTH = 24
+_COARSEST = 8
+"""Pooling stops when the edge is at most this, pixels: below it the border weighs too much."""
+_STEP = 8
+
+
+def _block(pictures: Any, filters: int) -> Any:
+    pictures = OrbitConv2D(filters)(pictures)
+    pictures = keras.layers.BatchNormalization(momentum=0.9)(pictures)
+    return keras.layers.ReLU()(pictures)
+
+
+def _trunk(pictures: Any) -> Any:
+    pictures = _block(pictures, _WIDTH // 2)
+    pictures = keras.layers.AveragePooling2D(2)(pictures)
+    pictures = _block(pictures, _WIDTH)
+    while pictures.shape[1] > _COARSEST:
+        pictures = keras.layers.AveragePooling2D(2)(pictures)
+        pictures = _block(pictures, _WIDTH)
+    pictures = _block(pictures, _WIDTH)
+    return keras.layers.GlobalAveragePooling2D()(pictures)
+
+
+RECIPE = Recipe(
+    name="isotropic",
+    help="Orbit-shared 3x3 convolutions: invariant to turns and mirrors, small, the default.",
+    trunk=_trunk,
+    size_step=_STEP,
+    invariant=True,
+)
