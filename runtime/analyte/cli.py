@@ -77,13 +77,15 @@ def main() -> None:
         # Accepted after the command's name too: that is where people add it.
         sys.argv = [sys.argv[0], "--debug", *(word for word in sys.argv[1:] if word != "--debug")]
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        result = cli.main(standalone_mode=False)
+        # Click returns the code of an `Exit` here instead of raising it; a command itself returns None.
+        sys.exit(result if isinstance(result, int) else 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
+        if isinstance(stop.__cause__, EOFError):  # click takes a file that ends early for Ctrl-D
+            sys.exit(_report(stop.__cause__, debug=debug))
         click.echo("analyte: stopped by Ctrl-C", err=True)
         sys.exit(130)
     except Exception as error:  # noqa: BLE001 - the last resort: users get a line, not a traceback
@@ -98,7 +100,7 @@ def _report(error: Exception, *, debug: bool) -> int:
     if debug:
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exception(error)
     if isinstance(error, OSError):
         error = from_os_error(error)
     if isinstance(error, ModuleNotFoundError):
@@ -106,9 +108,8 @@ def _report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, AnalyteError):
         click.echo(f"analyte: {error.line()}", err=True)
         return error.exit_code
-    click.echo(
-        f"analyte: unexpected {type(error).__name__}: {error}. Run again with --debug and report it", err=True
-    )
+    line = " ".join(f"unexpected {type(error).__name__}: {error}".split())
+    click.echo(f"analyte: {line}. Run again with --debug and report it", err=True)
     return AnalyteError.exit_code
 
 

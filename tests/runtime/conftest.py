@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from runtime.tiny_bundles import File, onnx_model, tflite_model, write_bundle, write_profile
 
 from analyte.contract.manifest import EngineName
+from runtime.tiny_bundles import File, onnx_model, tflite_model, write_bundle, write_profile
 
 Analyte = Callable[..., subprocess.CompletedProcess[str]]
 

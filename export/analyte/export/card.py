@@ -13,7 +13,6 @@ def card_text(name: str, record: RunRecord, artifacts: Sequence[Artifact]) -> st
     unit, label = record.label.unit, record.label
     network, curve = record.validation_mae["keras"], record.validation_mae["baseline"]
     verdict = "beats" if network < curve else "does not beat"
-    half_width = record.interval.quantile * record.sigma
     rows = "\n".join(
         f"| {a.name} | {a.precision} | {a.size_bytes / 1024:.1f} | {a.parity.mae:.4g} | {a.parity.mean:.2g} "
         f"| {a.parity.p99:.2g} | {a.parity.max:.2g} | {a.parity.tolerance:.2g} |"
@@ -29,9 +28,9 @@ Reads **{label.analyte}** in **{unit}** from {label.low:g} to {label.high:g}, fr
   {", ".join(f"{k} {v}" for k, v in record.dataset.counts.items())}; sha256 `{record.dataset.sha256[:16]}`.
 - Validation error (MAE): network {network:.4g} {unit}, calibration curve {curve:.4g} {unit}. The network
   {verdict} the calibration curve.
-- Interval: value ± {half_width:.3g} {unit}, calibrated to contain {100 * record.interval.coverage:g} % of
-  true values on {record.interval.n} validation samples. The same samples chose the best epoch, so it is a little
-  too narrow.
+- Interval: typically value ± {record.median_half_width:.3g} {unit}, calibrated to contain
+  {100 * record.interval.coverage:g} % of true values on {record.interval.n} validation samples. The same
+  samples chose the best epoch, so it is a little too narrow.
 
 | artifact | precision | KiB | MAE, {unit} | mean deviation from Keras | p99 | max | tolerance |
 | --- | --- | --- | --- | --- | --- | --- | --- |

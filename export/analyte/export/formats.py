@@ -25,7 +25,7 @@ class Source:
 
     model: keras.Model
     calibration: UInt8Array
-    """Training pictures, uint8 ``[N, V, S, S, 3]``, RGB."""
+    """What quantization is calibrated on, uint8 ``[N, V, S, S, 3]``, RGB."""
 
     @cached_property
     def onnx(self) -> bytes:

@@ -26,13 +26,13 @@ def freeze(model: keras.Model) -> Any:
     """
     signature = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name=INPUT)
 
-    @tf.function(input_signature=[signature], autograph=False)
     def call(image: Any) -> dict[str, Any]:
         return {name: model(image, training=False)[name] for name in OUTPUTS}
 
-    constant = convert_variables_to_constants_v2(call.get_concrete_function())
+    constant = convert_variables_to_constants_v2(
+        tf.function(call, input_signature=[signature], autograph=False).get_concrete_function()
+    )
 
-    @tf.function(input_signature=[signature], autograph=False)
     def frozen(image: Any) -> dict[str, Any]:
         # A frozen function gives its outputs flat, in the order of their sorted names.
         values = tf.nest.flatten(constant(image))
@@ -40,7 +40,7 @@ def freeze(model: keras.Model) -> Any:
             name: tf.identity(value, name=name) for name, value in zip(sorted(OUTPUTS), values, strict=True)
         }
 
-    return frozen
+    return tf.function(frozen, input_signature=[signature], autograph=False)
 
 
 @contextlib.contextmanager

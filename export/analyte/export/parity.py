@@ -8,24 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from analyte.contract.bundle import Bundle
-from analyte.contract.manifest import Artifact
 from analyte.export.trained_model import load_model, predict
-from analyte.runtime.deviation import MeasuredDeviation, measure_deviation
-from analyte.runtime.engines.protocol import EngineInfo
+from analyte.runtime.deviation import measure_deviation
 from analyte.runtime.engines.registry import open_engine
+from analyte.runtime.selftest import SelfTestResult, describe
 
 BATCHES = (1, 7)
 """A second batch size finds graphs that baked the first one in; 7 divides nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParityResult:
-    """One artifact at one batch size, compared with Keras; deviations in the label's unit."""
-
-    artifact: Artifact
-    info: EngineInfo
-    deviation: MeasuredDeviation
-    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +23,7 @@ class Parity:
 
     golden_deviation: float
     """Largest difference between the stored golden values and Keras run now, label's unit."""
-    results: tuple[ParityResult, ...]
+    results: tuple[SelfTestResult, ...]
 
     @property
     def passed(self) -> bool:
@@ -52,14 +41,13 @@ def check_parity(bundle: Bundle, model_file: Path | None) -> Parity:
     golden = bundle.golden_set()
     model = load_model(model_file or bundle.path / bundle.manifest.model.file)
     reference = predict(model, golden.images).value
-    results: list[ParityResult] = []
+    results: list[SelfTestResult] = []
     for artifact in bundle.manifest.artifacts:
         engine = open_engine(bundle.read(artifact), artifact.engine, where=bundle.path / artifact.file)
         try:
             for batch in BATCHES:
                 deviation = measure_deviation(engine, golden.images, reference, batch)
-                passed = deviation.passes(artifact.precision, artifact.parity.tolerance)
-                results.append(ParityResult(artifact, engine.info, deviation, passed))
+                results.append(describe(artifact, engine, deviation))
         finally:
             engine.close()
     return Parity(float(np.max(np.abs(reference - golden.value))), tuple(results))

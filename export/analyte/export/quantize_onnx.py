@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -60,11 +59,3 @@ def quantize_onnx(data: bytes, calibration: UInt8Array) -> bytes:
     onnx.checker.check_model(proto, full_check=True)
     quantized: bytes = proto.SerializeToString()
     return quantized
-
-
-def calibration_order(images: UInt8Array, limit: int) -> UInt8Array:
-    """Return at most ``limit`` pictures spread evenly over ``images``."""
-    if len(images) <= limit:
-        return images
-    chosen: UInt8Array = images[np.linspace(0, len(images) - 1, limit).astype(int)]
-    return chosen

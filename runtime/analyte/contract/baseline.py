@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Self
+
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.label import Finite
@@ -16,7 +18,7 @@ class Baseline(BaseModel):
 
     mean: tuple[Finite, ...]
     """Mean of each feature over the training samples."""
-    scale: tuple[Finite, ...]
+    scale: tuple[Annotated[Finite, Field(gt=0)], ...]
     """Standard deviation of each feature over the training samples."""
     weights: tuple[Finite, ...]
     """In the label's unit per standard deviation."""
@@ -24,6 +26,12 @@ class Baseline(BaseModel):
     """In the label's unit."""
     penalty: float = Field(ge=0)
     """Ridge penalty, chosen by cross-validation over groups of the training samples."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not len(self.mean) == len(self.scale) == len(self.weights):
+            raise ValueError("mean, scale and weights must have one number per feature")
+        return self
 
     def predict(self, images: UInt8Array) -> Float64Array:
         """Return values ``[N]`` in the label's unit for preprocessed images ``[N, V, S, S, 3]``, RGB."""

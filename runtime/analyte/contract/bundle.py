@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
 from analyte.contract.manifest import MANIFEST_FILE, MANIFEST_SCHEMA, Artifact, FileRecord, Manifest
+from analyte.contract.run import NOT_ARRAYS
 from analyte.contract.validation import in_words
 
 
@@ -58,7 +60,10 @@ class Bundle:
             data = file.read_bytes()
         except OSError as error:
             raise IntegrityError(
-                "a file of the bundle is missing", where=file, got=error.strerror, fix="Copy the bundle again"
+                "a file of the bundle is missing or cannot be read",
+                where=file,
+                got=error.strerror,
+                fix="Copy the bundle again",
             ) from error
         found = hashlib.sha256(data).hexdigest()
         if found != record.sha256:
@@ -78,8 +83,6 @@ class Bundle:
 
     def golden_set(self) -> GoldenSet:
         """Return the golden set. Raises: IntegrityError when it is missing, altered or unreadable."""
-        import io
-
         data = self.read(self.manifest.golden)
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -90,7 +93,7 @@ class Bundle:
                     features=arrays["features"],
                     true=arrays["true"],
                 )
-        except (ValueError, KeyError, EOFError) as error:
+        except NOT_ARRAYS as error:
             raise IntegrityError("damaged", where=self.path / self.manifest.golden.file, got=error) from error
 
 
@@ -103,10 +106,12 @@ def open_bundle(path: Path) -> Bundle:
     file = path / MANIFEST_FILE
     if not file.is_file():
         raise InputError("not a bundle", where=path, expected=f"a folder with {MANIFEST_FILE}")
-    text = file.read_bytes()
     try:
+        text = file.read_bytes()
         data = json.loads(text)
-    except ValueError as error:
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", where=file) from error
+    except (ValueError, RecursionError) as error:
         raise IntegrityError("not valid JSON", where=file, got=error) from error
     found = data.get("schema_version") if isinstance(data, dict) else None
     if isinstance(found, int) and found > MANIFEST_SCHEMA:

@@ -11,15 +11,21 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from analyte.contract.label import Finite, LabelSpec
+from analyte.contract.label import Finite, LabelSpec, Range
 from analyte.contract.preprocessing import Box
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) != len(names) or "" in names:
+        raise ValueError("must be different names")
+    return names
 
 
 class DatasetSpec(BaseModel):
@@ -30,9 +36,9 @@ class DatasetSpec(BaseModel):
     name: str = Field(min_length=1)
     analyte: str = Field(min_length=1)
     unit: str = Field(min_length=1)
-    range: tuple[Finite, Finite]
+    range: Range
     """Lowest and highest value that the instrument is to report, in ``unit``."""
-    views: tuple[str, ...] = ("sample",)
+    views: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(default=("sample",), min_length=1)
     """The pictures that make one reading, in the order in which the graph takes them."""
     covariates: tuple[str, ...] = ()
     """Names of numeric columns beside the picture."""
@@ -100,11 +106,11 @@ class Dataset:
     def digest(self) -> str:
         """Return the sha256, in hexadecimal, over labels, regions and the bytes of every picture.
 
-        Equal for the same data in another folder or another order of rows.
+        Equal for the same data in another folder, under another name or in another order of rows.
         """
         files = _FileHashes()
         lines = sorted(f"{s.value!r} {s.group} {s.split} {files.of_sample(s)}" for s in self.samples)
-        text = "\n".join([self.spec.model_dump_json(), *lines])
+        text = "\n".join([self.spec.model_dump_json(exclude={"name"}), *lines])
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import re
 from pathlib import Path
-
-# OpenCV prints decoder chatter to stderr; errors here are raised in words instead.
-os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
 
 import cv2
 import numpy as np
@@ -17,11 +14,17 @@ from analyte.contract.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
+_UPRIGHT = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+"""Keeps the depth and turns the picture as EXIF says, but drops alpha without a word."""
+
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+"""Ends the entropy-coded data of a JPEG scan: neither a stuffed byte, a restart nor a fill byte."""
+
 
 def read_image(path: Path) -> UInt8Array:
     """Read a photograph.
 
-    Returns: uint8 ``[H, W, 3]``, BGR, 0 to 255, upright (EXIF orientation of a JPEG applied).
+    Returns: uint8 ``[H, W, 3]``, BGR, 0 to 255, upright: EXIF orientation is applied.
     Grey images are repeated over the channels, 16-bit images scaled by 1/257 and rounded.
     Raises: ImageError when the file is missing, damaged, or has transparent pixels.
     """
@@ -42,8 +45,15 @@ def decode_image(data: bytes, *, where: object) -> UInt8Array:
         raise ImageError(
             "the JPEG is cut short or damaged", where=where, fix="Copy or take the picture again"
         )
+    if is_jpeg:
+        return _decode(data, _UPRIGHT, where)
     # IMREAD_UNCHANGED is the only mode that keeps alpha, and the only one that ignores EXIF orientation.
-    mode = cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH if is_jpeg else cv2.IMREAD_UNCHANGED
+    pixels = _decode(data, cv2.IMREAD_UNCHANGED, where)
+    has_exif = b"eXIf" in data or b"EXIF" in data  # as PNG and WebP name the chunk
+    return _decode(data, _UPRIGHT, where) if has_exif else pixels
+
+
+def _decode(data: bytes, mode: int, where: object) -> UInt8Array:
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error as error:
@@ -84,20 +94,27 @@ def to_bgr8(pixels: npt.NDArray[np.generic], *, where: object) -> UInt8Array:
 
 
 def _jpeg_is_complete(data: bytes) -> bool:
-    """Whether a JPEG's segments lead to a scan that an end-of-image marker closes (ITU-T T.81, annex B).
+    """Whether a JPEG's segments and scans lead to its end-of-image marker (ITU-T T.81, annex B).
 
-    Walking the segments skips the end marker of a thumbnail inside EXIF.
+    Walking them skips the end marker of a thumbnail inside EXIF, and that of a picture appended to this one.
     """
-    position = 2
-    while position + 4 <= len(data):
+    position, scanned = 2, False
+    while position + 2 <= len(data):
         if data[position] != 0xFF:
             return False
         marker = data[position + 1]
         if marker == 0xFF:  # a fill byte
             position += 1
             continue
+        if marker == 0xD9:  # end of image
+            return scanned
         length = int.from_bytes(data[position + 2 : position + 4], "big")
         position += 2 + length
+        if length < 2 or marker == 0xD8:  # no segment: another picture starts before this one has ended
+            return False
         if marker == 0xDA:  # start of scan: entropy-coded data follow
-            return data.find(b"\xff\xd9", position) >= 0
+            end = _MARKER.search(data, position)
+            if end is None:
+                return False
+            position, scanned = end.start(), True
     return False

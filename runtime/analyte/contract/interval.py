@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from analyte.contract.arrays import Float64Array
+from analyte.contract.label import Finite
 
 
 class IntervalCalibration(BaseModel):
@@ -17,7 +18,7 @@ class IntervalCalibration(BaseModel):
 
     coverage: float = Field(gt=0, lt=1)
     """Share of true values that the interval is to contain."""
-    quantile: float = Field(ge=0)
+    quantile: Finite = Field(ge=0)
     """Half-width in units of sigma."""
     n: int = Field(gt=0)
     """Residuals that it was calibrated on."""
@@ -33,6 +34,12 @@ def calibrate_interval(
     2.2 with the scaling of section 5.2). With fewer than ceil(coverage / (1 - coverage)) residuals that rank
     does not exist and the largest one is used: the true coverage is then n / (n + 1) at most.
     """
+    if not true.shape == predicted.shape == sigma.shape == (true.size,) or true.size == 0:
+        raise ValueError(
+            f"expected equal, non-empty [N] arrays, got {true.shape} {predicted.shape} {sigma.shape}"
+        )
+    if not (np.isfinite(true - predicted).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
+        raise ValueError("expected finite residuals and finite sigma > 0")
     scores = np.sort(np.abs(true - predicted) / sigma)
     rank = min(scores.size, math.ceil((scores.size + 1) * coverage))
     return IntervalCalibration(coverage=coverage, quantile=float(scores[rank - 1]), n=scores.size)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 
 def _finite(value: float) -> float:
@@ -14,7 +14,14 @@ def _finite(value: float) -> float:
     return value
 
 
+def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
+    if not limits[0] < limits[1]:
+        raise ValueError("must be [low, high] with low < high")
+    return limits
+
+
 Finite = Annotated[float, AfterValidator(_finite)]
+Range = Annotated[tuple[Finite, Finite], AfterValidator(_ordered)]
 
 
 class LabelSpec(BaseModel):
@@ -26,15 +33,8 @@ class LabelSpec(BaseModel):
     """What is measured, in words."""
     unit: str = Field(min_length=1)
     """Unit of every value, interval and deviation."""
-    range: tuple[Finite, Finite]
+    range: Range
     """Lowest and highest calibrated value, in ``unit``."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        low, high = self.range
-        if not low < high:
-            raise ValueError(f"range must be [low, high] with low < high, got [{low:g}, {high:g}]")
-        return self
 
     @property
     def low(self) -> float:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import tomllib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +36,11 @@ class _Row:
     session: str
     split: str
     region: Box | None
+
+    @property
+    def place(self) -> str:
+        """Where a person finds it."""
+        return f"row {self.line}" if self.line else f"picture {self.sample}"
 
 
 def load_dataset(path: Path, *, unit: str | None = None, analyte: str | None = None) -> Dataset:
@@ -66,12 +73,9 @@ def _read_spec(root: Path, rows: Sequence[_Row], *, unit: str | None, analyte: s
     if file.is_file():
         if unit is not None:
             raise DatasetError("states the unit already", where=file, fix="Leave --unit out")
-        try:
-            return DatasetSpec.model_validate(tomllib.loads(file.read_text("utf-8")))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise DatasetError("not valid TOML", where=file, got=error) from error
-        except ValidationError as error:
-            raise DatasetError(in_words(error), where=file) from error
+        if analyte is not None:
+            raise DatasetError("states the analyte already", where=file, fix="Leave --analyte out")
+        return _read_toml(file)
     if unit is None:
         raise DatasetError(
             "no dataset.toml says in which unit the values are",
@@ -79,6 +83,13 @@ def _read_spec(root: Path, rows: Sequence[_Row], *, unit: str | None, analyte: s
             fix="Pass --unit UNIT, or write dataset.toml with name, analyte, unit and range",
         )
     values = [row.value for row in rows]
+    if min(values) == max(values):
+        raise DatasetError(
+            "every picture has the same value, so the range of the values is unknown",
+            where=root,
+            got=f"{values[0]:g} {unit}",
+            fix="Add pictures of other values, or write dataset.toml with the range",
+        )
     views = tuple(sorted({row.view for row in rows}))
     try:
         return DatasetSpec(
@@ -92,43 +103,96 @@ def _read_spec(root: Path, rows: Sequence[_Row], *, unit: str | None, analyte: s
         raise DatasetError(in_words(error), where=root) from error
 
 
+def _read_toml(file: Path) -> DatasetSpec:
+    try:
+        return DatasetSpec.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
+    except OSError as error:
+        raise DatasetError(error.strerror or "cannot be read", where=file) from error
+    except ValidationError as error:
+        raise DatasetError(in_words(error), where=file) from error
+    except (ValueError, RecursionError) as error:
+        raise DatasetError("not valid TOML", where=file, got=error) from error
+
+
 def _read_csv(file: Path) -> list[_Row]:
     try:
-        text = file.read_text("utf-8-sig")
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise DatasetError(error.strerror or "cannot be read", where=file) from error
     except UnicodeDecodeError as error:
-        raise DatasetError("not UTF-8 text", where=file, got=error) from error
-    reader = csv.DictReader(text.splitlines())
-    missing = {"path", "value"} - set(reader.fieldnames or ())
-    if missing:
-        raise DatasetError(
-            "a required column is missing",
-            where=file,
-            expected="columns path and value",
-            got=", ".join(reader.fieldnames or ()) or "no header",
-        )
+        raise DatasetError("not UTF-8 text", where=file, got=error, fix="Save it as CSV UTF-8") from error
+    records = _records(text, file)
+    _, header = next(records, (0, []))
+    header = [name.strip() for name in header]
+    _check_header(header, file)
     rows: list[_Row] = []
     problems: list[str] = []
-    for record in reader:
+    ungrouped: list[str] = []
+    seen: Counter[str] = Counter()
+    for line, cells in records:
         try:
-            rows.append(_parse(record, file.parent, reader.line_num))
+            rows.append(_parse(_by_column(header, cells), file.parent, line, seen))
         except ValueError as error:
-            problems.append(f"row {reader.line_num}: {error}")
+            problems.append(f"row {line}: {error}")
+            continue
+        if "group" in header and not cells[header.index("group")].strip():
+            ungrouped.append(f"row {line}")
     _refuse(problems, file, "rows that cannot be used")
+    if len(ungrouped) < len(rows):
+        # A spreadsheet often names a group in its first row only; alone, the others would leak into the test.
+        _refuse(ungrouped, file, "rows without a group, where others have one")
     return rows
 
 
-def _parse(record: dict[str, str | None], root: Path, line: int) -> _Row:
-    """Check one line; ValueError says what is wrong with it."""
-    cell = {key: (value or "").strip() for key, value in record.items() if key is not None}
+def _records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Give the cells of every row that has any, with the line on which it starts."""
+    # Strict: an unclosed quote would swallow the rows after it without a word.
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield line, cells
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise DatasetError(
+            f"row {line} is no CSV ({error})", where=file, fix="Look for a quote that is not closed"
+        ) from error
+
+
+def _check_header(header: Sequence[str], file: Path) -> None:
+    if not {"path", "value"} <= set(header):
+        raise DatasetError(
+            "a required column is missing",
+            where=file,
+            expected="columns path and value, separated by commas",
+            got=_shown(", ".join(header)) if header else "an empty file",
+        )
+    twice = sorted(name for name, count in Counter(header).items() if name and count > 1)
+    if twice:
+        raise DatasetError("a column stands more than once in the header", where=file, got=", ".join(twice))
+
+
+def _by_column(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header) :]):
+        raise ValueError(
+            f"{len(cells)} cells under a header of {len(header)} columns (decimals need a point, not a comma)"
+        )
+    return {name: cell.strip() for name, cell in zip(header, cells, strict=False)}
+
+
+def _parse(cell: dict[str, str], root: Path, line: int, seen: Counter[str]) -> _Row:
+    """Check one row; ValueError says what is wrong with it. ``seen`` counts samples that have no name."""
     if not cell["path"]:
         raise ValueError("no path")
     path = root / cell["path"]
-    if not path.is_file():
-        raise ValueError(f"no such picture {cell['path']!r}")
+    if not _is_file(path):
+        raise ValueError(f"no such picture {_shown(cell['path'])!r}")
     split = cell.get("split", "")
     if split not in ("", *SPLITS):
-        raise ValueError(f"split {split!r} is none of train, val, test")
-    sample = cell.get("sample") or f"{cell['path']}#{line}"
+        raise ValueError(f"split {_shown(split)!r} is none of train, val, test")
+    region = _region(cell)
+    sample = cell.get("sample") or _name(cell["path"], region, seen)
     group = cell.get("group") or sample
     return _Row(
         line=line,
@@ -139,17 +203,36 @@ def _parse(record: dict[str, str | None], root: Path, line: int) -> _Row:
         group=group,
         session=cell.get("session") or group,
         split=split,
-        region=_region(cell),
+        region=region,
     )
+
+
+def _name(path: str, region: Box | None, seen: Counter[str]) -> str:
+    """Name a sample after what it shows, never after its row: splits and digests survive a sorted table."""
+    name = path if region is None else f"{path}@{region}"
+    seen[name] += 1
+    return name if seen[name] == 1 else f"{name}#{seen[name]}"
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long, a folder that may not be searched
+        return False
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _number(text: str) -> float:
     try:
-        value = float(text)
+        # Python reads 1_5 as 15; a person who names a folder so means 1.5.
+        value = float("" if "_" in text else text)
     except ValueError:
-        raise ValueError(f"value {text!r} is not a number") from None
+        raise ValueError(f"value {_shown(text)!r} is not a number") from None
     if not math.isfinite(value):
-        raise ValueError(f"value {text!r} is not finite")
+        raise ValueError(f"value {_shown(text)!r} is not finite")
     return value
 
 
@@ -158,10 +241,12 @@ def _region(cell: dict[str, str]) -> Box | None:
     if not any(texts):
         return None
     try:
-        x, y, w, h = (int(text) for text in texts)
+        x, y, w, h = (int("" if "_" in text else text) for text in texts)
         return Box(x=x, y=y, w=w, h=h)
-    except (ValueError, ValidationError):
-        raise ValueError(f"region x,y,w,h = {','.join(texts)} is not four pixel counts") from None
+    except ValueError:  # pydantic's errors are ValueErrors too
+        raise ValueError(
+            f"region x,y,w,h = {_shown(','.join(texts))} is not four whole numbers of pixels, w and h above 0"
+        ) from None
 
 
 def _read_folders(root: Path) -> list[_Row]:
@@ -175,19 +260,23 @@ def _read_folders(root: Path) -> list[_Row]:
         except ValueError:
             problems.append(f"folder {folder.name!r} is not named by a value")
             continue
-        for file in sorted(folder.iterdir()):
-            if file.suffix.lower() in IMAGE_SUFFIXES:
-                name = f"{folder.name}/{file.name}"
-                rows.append(_Row(0, file, value, name, "sample", name, name, "", None))
+        files = [file for file in sorted(folder.iterdir()) if _is_picture(file)]
+        if not files:
+            problems.append(f"folder {folder.name!r} has no {', '.join(sorted(IMAGE_SUFFIXES))}")
+        for file in files:
+            name = f"{folder.name}/{file.name}"
+            rows.append(_Row(0, file, value, name, "sample", name, name, "", None))
     _refuse(problems, root, "folders that cannot be used")
     return rows
 
 
+def _is_picture(file: Path) -> bool:
+    return file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
+
+
 def _check_range(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> None:
     low, high = spec.range
-    if not low < high:
-        raise DatasetError("the range must be [low, high] with low < high", where=path, got=list(spec.range))
-    outside = [f"row {r.line}: value {r.value:g}" for r in rows if not low <= r.value <= high]
+    outside = [f"{r.place}: value {r.value:g}" for r in rows if not low <= r.value <= high]
     _refuse(outside, path, f"values outside the range {low:g} to {high:g} {spec.unit}")
 
 
@@ -197,22 +286,30 @@ def _assemble(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> tuple[Samp
     for row in rows:
         by_sample.setdefault(row.sample, []).append(row)
     samples: list[Sample] = []
+    shown: dict[tuple[tuple[Path, Box | None], ...], _Row] = {}
     problems: list[str] = []
     for name, members in by_sample.items():
         first = members[0]
         views = {row.view: row for row in members}
         if len(members) != len(spec.views) or set(views) != set(spec.views):
             found = ", ".join(row.view for row in members)
-            problems.append(f"sample {name!r} (row {first.line}) has views {found}")
+            problems.append(f"sample {name!r} ({first.place}) has views {found}")
             continue
         if len({(row.value, row.group, row.session, row.split) for row in members}) > 1:
-            problems.append(f"sample {name!r} (row {first.line}) has rows that contradict each other")
+            problems.append(f"sample {name!r} ({first.place}) has rows that contradict each other")
+            continue
+        pictures = tuple(View(views[v].path, views[v].region, views[v].line) for v in spec.views)
+        other = shown.setdefault(tuple((view.path, view.region) for view in pictures), first)
+        if other.value != first.value:
+            problems.append(
+                f"sample {name!r} ({first.place}) is the picture of {other.place} with another value"
+            )
             continue
         samples.append(
             Sample(
                 id=name,
                 value=first.value,
-                views=tuple(View(views[v].path, views[v].region, views[v].line) for v in spec.views),
+                views=pictures,
                 group=first.group,
                 session=first.session,
                 split=next((split for split in SPLITS if split == first.split), None),

@@ -79,7 +79,7 @@ class Provenance(_Strict):
 class Manifest(_Strict):
     """The contents of ``manifest.json``."""
 
-    schema_version: int = MANIFEST_SCHEMA
+    schema_version: int = Field(default=MANIFEST_SCHEMA, ge=1, le=MANIFEST_SCHEMA)
     name: str
     label: LabelSpec
     views: tuple[str, ...]

@@ -46,7 +46,7 @@ def regression_metrics(true: Float64Array, predicted: Float64Array | Float32Arra
         rmse=math.sqrt(float(np.mean(error**2))),
         bias=float(np.mean(error)),
         max_error=float(np.max(np.abs(error))),
-        r2=1.0 - float(np.sum(error**2)) / total if total > 0 else None,
+        r2=1.0 - float(np.sum(error**2)) / total if np.ptp(true) > 0 and total > 0 else None,
         # Half-way values round up: np.rint would send 2.5 to 2 and 3.5 to 4.
         rounded_accuracy=float(np.mean(np.floor(true + error + 0.5) == true)) if whole else None,
     )

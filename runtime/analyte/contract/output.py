@@ -22,7 +22,7 @@ def from_os_error(error: OSError, where: object = None) -> OutputError:
         return OutputError("the disk is full", where=place, fix="Free some space and run again")
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return OutputError("not allowed to write or read there", where=place, got=error.strerror)
-    return OutputError(error.strerror or str(error), where=place)
+    return OutputError(error.strerror or str(error) or type(error).__name__, where=place)
 
 
 def check_output(path: Path, *, overwrite: bool) -> None:
@@ -30,7 +30,7 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
     Raises: OutputError when ``path`` exists and ``overwrite`` is false, or its parent is no folder.
     """
-    if path.exists() and not overwrite:
+    if os.path.lexists(path) and not overwrite:
         raise OutputError("exists already", where=path, fix="Choose another name or pass --overwrite")
     parent = path.absolute().parent
     while not parent.exists():
@@ -44,9 +44,10 @@ def staged_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that takes its place only when the block succeeds.
 
     An older folder at ``path`` stays as it is until then, and whatever fails.
-    Raises: OutputError when ``path`` exists without ``overwrite``, or the disk is full.
+    Raises: OutputError when ``path`` exists without ``overwrite``, cannot be replaced, or the disk is full.
     """
     check_output(path, overwrite=overwrite)
+    _check_replaceable(path)
     path = path.absolute()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -59,25 +60,48 @@ def staged_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
         yield staging
         _replace(staging, path)
     except OSError as error:
-        raise from_os_error(error, path) from error
+        raise from_os_error(error, _blamed(error, staging, path)) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
+def _check_replaceable(path: Path) -> None:
+    if os.path.lexists(path) and not path.is_dir():
+        raise OutputError("is a file, and a folder is to be written", where=path, fix="Choose another name")
+    if Path.cwd().is_relative_to(path.resolve()):
+        raise OutputError(
+            "holds the folder that you are working in, so it is not replaced",
+            where=path,
+            fix="Choose another name",
+        )
+
+
+def _blamed(error: OSError, staging: Path, path: Path) -> object:
+    """Return the file that an error is about; ``path`` for what happens in the staging folder."""
+    file = error.filename
+    if isinstance(file, (str, Path)) and not Path(file).absolute().is_relative_to(staging):
+        return file
+    return path
+
+
 def _replace(staging: Path, path: Path) -> None:
-    if not path.exists():
+    if not os.path.lexists(path):
         staging.rename(path)
         return
     retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+    old = retired / path.name
     try:
-        path.rename(retired / path.name)
-        try:
-            staging.rename(path)
-        except OSError:
-            (retired / path.name).rename(path)
-            raise
+        path.rename(old)
+        staging.rename(path)
+    except BaseException:
+        # Ctrl-C may come between the two.
+        if not os.path.lexists(path):
+            old.rename(path)
+        raise
     finally:
-        shutil.rmtree(retired, ignore_errors=True)
+        # The old result goes only once something stands in its place.
+        if os.path.lexists(path):
+            shutil.rmtree(retired, ignore_errors=True)
 
 
 def _umask() -> int:

@@ -65,9 +65,10 @@ def preprocess(
     ``image``: uint8 ``[H, W, 3]``, BGR, 0 to 255. ``region``: pixels; the whole picture when None.
     ``out``: where to put the result, uint8 ``[size, size, 3]``; a new array when None.
     Returns: uint8 ``[size, size, 3]``, RGB. A region that is not square is stretched, as in training.
-    Raises: ImageError for other layouts and for a region that leaves the picture.
+    Raises: ImageError for other layouts and for a region that leaves the picture; ValueError for an ``out``
+    that does not fit.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
         raise ImageError(
             "unsupported frame", where=where, expected="uint8 [H, W, 3]", got=f"{image.dtype} {image.shape}"
         )
@@ -81,8 +82,12 @@ def preprocess(
                 got=f"x,y,w,h = {region}",
             )
         image = image[region.y : region.y + region.h, region.x : region.x + region.w]
+    shape = (spec.size, spec.size, 3)
     if out is None:
-        out = np.empty((spec.size, spec.size, 3), np.uint8)
+        out = np.empty(shape, np.uint8)
+    elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
+        # OpenCV would write to an array of its own and leave this one as it is.
+        raise ValueError(f"out must be contiguous uint8 {shape}, got {out.dtype} {out.shape}")
     resized = cv2.resize(image, (spec.size, spec.size), interpolation=cv2.INTER_AREA)
     cv2.cvtColor(resized, cv2.COLOR_BGR2RGB, dst=out)
     return out

@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analyte.contract.errors import ProfileError
+from analyte.contract.label import Finite
 from analyte.contract.manifest import EngineName
 from analyte.contract.preprocessing import Box
 from analyte.contract.validation import in_words
@@ -34,16 +35,16 @@ class CameraSection(_Section):
     """Frame width to demand of a camera, pixels; refused when the camera gives another."""
     height: int | None = Field(default=None, gt=0)
     """Frame height to demand of a camera, pixels."""
-    max_age_s: float = Field(default=0.5, gt=0)
+    max_age_s: Finite = Field(default=0.5, gt=0)
     """Oldest frame that may be measured, seconds after its capture."""
-    stall_s: float = Field(default=5.0, gt=0)
+    stall_s: Finite = Field(default=5.0, gt=0)
     """Time without a new frame after which the camera counts as lost, seconds."""
 
 
 class MeasureSection(_Section):
     """When the device measures."""
 
-    interval_s: float = Field(default=0.0, ge=0)
+    interval_s: Finite = Field(default=0.0, ge=0)
     """Shortest time between two readings, seconds; 0 measures every frame. Files are stepped by their own
     time, not by the clock."""
     regions: dict[str, Box] = Field(default_factory=dict)
@@ -85,12 +86,12 @@ class DeviceProfile(_Section):
 def load_profile(path: Path) -> DeviceProfile:
     """Read a profile. Raises: ProfileError naming file, key, what was expected and what was got."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = tomllib.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise ProfileError(
             error.strerror or "cannot be read", where=path, fix="See device_configs/"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ProfileError("not valid TOML", where=path, got=error) from error
     try:
         return DeviceProfile.model_validate(data)

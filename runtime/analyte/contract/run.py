@@ -9,12 +9,14 @@ layer named ``features`` may be quantized; what follows is the head and stays in
 from __future__ import annotations
 
 import json
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.baseline import Baseline
@@ -29,6 +31,11 @@ MODEL_FILE = "model.keras"
 RECORD_FILE = "run.json"
 SAMPLES_FILE = "samples.npz"
 FEATURES_LAYER = "features"
+
+NOT_ARRAYS = (
+    ValueError, KeyError, EOFError, TypeError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What numpy raises for a file of arrays that is damaged, or is something else."""
 
 
 class DatasetRecord(BaseModel):
@@ -49,7 +56,7 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    schema_version: int = RUN_SCHEMA
+    schema_version: int = Field(default=RUN_SCHEMA, ge=1, le=RUN_SCHEMA)
     recipe: str
     settings: dict[str, str | int | float | bool | None]
     """Everything that the command line could set."""
@@ -65,8 +72,8 @@ class RunRecord(BaseModel):
     """Split by sample id."""
     baseline: Baseline
     interval: IntervalCalibration
-    sigma: float
-    """Standard deviation of the validation residuals: what the graph gives as ``sigma`` for every picture."""
+    median_half_width: float
+    """Median half-width of the interval on the validation split, label's unit."""
     validation_mae: dict[str, float]
     """Mean absolute error on the validation split: ``keras`` and ``baseline``."""
     epochs: int
@@ -126,7 +133,7 @@ def load_record(folder: Path) -> RunRecord:
         )
     try:
         data = json.loads(file.read_text("utf-8"))
-        found = data.get("schema_version")
+        found = data.get("schema_version") if isinstance(data, dict) else None
         if isinstance(found, int) and found > RUN_SCHEMA:
             raise IntegrityError(
                 "written by a newer analyte",
@@ -138,7 +145,9 @@ def load_record(folder: Path) -> RunRecord:
         return RunRecord.model_validate(data)
     except ValidationError as error:
         raise IntegrityError(in_words(error), where=file) from error
-    except (ValueError, AttributeError) as error:
+    except OSError as error:
+        raise InputError(error.strerror or "cannot be read", where=file) from error
+    except (ValueError, RecursionError) as error:
         raise IntegrityError("not valid JSON", where=file, got=error) from error
 
 
@@ -155,7 +164,7 @@ def load_samples(folder: Path) -> RunSamples:
                 val_values=data["val_values"],
                 val_sessions=tuple(map(str, data["val_sessions"])),
             )
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, *NOT_ARRAYS) as error:
         raise IntegrityError("missing or damaged", where=file, got=error, fix="Train again") from error
 
 

@@ -51,7 +51,10 @@ def _move(
     seed: int,
     dataset: Dataset,
 ) -> None:
-    """Give whole groups, in random order, to ``target`` until it holds ``fraction`` of the samples."""
+    """Give whole groups, in random order, to ``target`` until it holds ``fraction`` of the samples.
+
+    Where every group is too large for that, the smallest one goes.
+    """
     groups: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:
         groups[sample.group].append(sample)
@@ -63,19 +66,22 @@ def _move(
             got=f"group {next(iter(groups))!r}" if groups else "no sample",
             fix="Add a group column that names the specimen or session of each picture, or a split column",
         )
-    order = np.random.default_rng(seed).permutation(sorted(groups))
+    names = sorted(groups)
+    order = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
     wanted = max(1, round(fraction * len(samples)))
     taken = 0
-    for group in order[: len(groups) - 1]:
-        members = groups[str(group)]
+    chosen: list[str] = []
+    for group in order[:-1]:
         # A group is taken when that brings the share nearer to what is wanted than leaving it.
-        if taken and abs(taken + len(members) - wanted) > abs(taken - wanted):
+        if abs(taken + len(groups[group]) - wanted) > abs(taken - wanted):
             continue
-        for sample in members:
-            splits[sample.id] = target
-        taken += len(members)
+        chosen.append(group)
+        taken += len(groups[group])
         if taken >= wanted:
             break
+    for group in chosen or [min(order, key=lambda name: len(groups[name]))]:
+        for sample in groups[group]:
+            splits[sample.id] = target
 
 
 def _refuse_shared_groups(dataset: Dataset) -> None:

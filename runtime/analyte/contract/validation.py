@@ -16,6 +16,14 @@ def in_words(error: ValidationError) -> str:
             parts.append(f"{key}: is required")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            shown = "" if isinstance(problem["input"], dict) else f", got {problem['input']!r}"
-            parts.append(f"{key or 'file'}: {message[:1].lower()}{message[1:]}{shown}")
+            if problem["type"] == "model_type":
+                message = "must be a table of keys"  # pydantic names its own class here
+            place = f"{key}: " if key else ""
+            shown = "" if isinstance(problem["input"], dict) else f", got {_shown(problem['input'])}"
+            parts.append(f"{place}{message[:1].lower()}{message[1:]}{shown}")
     return "; ".join(parts)
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -51,7 +51,7 @@ def check_artifact(
     _check_golden(bundle, golden)
     batches = sorted({1, len(golden.images)})
     measured = (measure_deviation(engine, golden.images, golden.value, batch) for batch in batches)
-    return [_result(artifact, engine, deviation) for deviation in measured]
+    return [describe(artifact, engine, deviation) for deviation in measured]
 
 
 def quick_check(bundle: Bundle, artifact: Artifact, engine: Engine) -> None:
@@ -172,7 +172,9 @@ def _check_golden(bundle: Bundle, golden: GoldenSet) -> None:
         )
 
 
-def _result(artifact: Artifact, engine: Engine, deviation: MeasuredDeviation) -> SelfTestResult:
+def describe(artifact: Artifact, engine: Engine, deviation: MeasuredDeviation) -> SelfTestResult:
+    """Put a measured deviation of an opened artifact beside its tolerance."""
+
     def finite(number: float) -> float | None:
         return number if math.isfinite(number) else None
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analyte.runtime.selftest import SelfTestResult
+
 
 def format_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()
@@ -27,3 +29,28 @@ def format_table(
 def printable(text: str) -> str:
     """Return ``text`` with every character that is not printable replaced by ``?``."""
     return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def deviation_table(results: Sequence[SelfTestResult], unit: str) -> str:
+    """Return one row per artifact and batch size: how far it lies from Keras, in the label's unit."""
+
+    def shown(number: float | None) -> str:
+        return "not finite" if number is None else f"{number:.3g}"
+
+    header = ("artifact", "engine", "provider", "batch", "n", "mean", "p99", "max", "tolerance", "")
+    rows = [
+        (
+            result.artifact,
+            result.engine,
+            result.provider,
+            str(result.batch),
+            str(result.n),
+            shown(result.mean_deviation),
+            shown(result.p99_deviation),
+            shown(result.max_deviation),
+            shown(result.tolerance),
+            "passed" if result.passed else "FAILED",
+        )
+        for result in results
+    ]
+    return f"{format_table(header, rows, right=frozenset(range(3, 9)))}\nDeviations from Keras in {unit}."

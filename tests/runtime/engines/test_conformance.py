@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images
 
 from analyte.contract.errors import InputError, IntegrityError, UnavailableError
 from analyte.contract.manifest import EngineName
 from analyte.contract.profile import EngineSection
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import ENGINES, default_provider, open_engine, open_from_profile
+from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images
 
 Models = dict[tuple[EngineName, int], bytes]
 EVERY = [("onnx", "cpu"), ("litert", "xnnpack"), ("litert", "cpu")]
@@ -85,8 +86,7 @@ def test_refuses_pictures_that_do_not_fit(models: Models, name: EngineName, imag
 
 @pytest.mark.parametrize("name", ENGINES)
 @pytest.mark.parametrize("damage", [lambda m: b"", lambda m: b"not a model" * 9, lambda m: m[: len(m) // 2]])
-def test_damaged_model_file(models: Models, name: EngineName, damage: object) -> None:
-    assert callable(damage)
+def test_damaged_model_file(models: Models, name: EngineName, damage: Callable[[bytes], bytes]) -> None:
     with pytest.raises(IntegrityError, match=r"model\.file") as caught:
         open_engine(damage(models[name, 1]), name, where="model.file")
     assert caught.value.exit_code == 7
@@ -147,7 +147,7 @@ class TestStrictProviders:
             "InferenceSession",
             lambda model, options, providers, **rest: real(model, options, ["CPUExecutionProvider"], **rest),
         )
-        with pytest.raises(UnavailableError, match="replaced the 'cuda' provider.*CPUExecutionProvider"):
+        with pytest.raises(UnavailableError, match=r"replaced the 'cuda' provider.*CPUExecutionProvider"):
             open_engine(models["onnx", 1], "onnx", "cuda")
 
     def test_xnnpack_that_is_not_there(self, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,9 +188,10 @@ class TestProfile:
         with pytest.raises(UnavailableError, match="none of the providers cuda, tensorrt"):
             open_from_profile(models["onnx", 1], self.section("cuda", "tensorrt"), lambda _: None)
 
-    def test_mistyped_provider_is_not_hidden_by_a_fallback(self, models: Models) -> None:
+    @pytest.mark.parametrize("providers", [("gpu", "cpu"), ("cpu", "gpu")])
+    def test_mistyped_provider_is_never_hidden(self, models: Models, providers: tuple[str, str]) -> None:
         with pytest.raises(InputError, match="'gpu'"):
-            open_from_profile(models["onnx", 1], self.section("gpu", "cpu"), lambda _: None)
+            open_from_profile(models["onnx", 1], self.section(*providers), lambda _: None)
 
 
 def test_tflite_runtime_takes_over_and_says_so(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,12 +15,12 @@ from tqdm import tqdm
 
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.errors import AnalyteError
+from analyte.contract.label import LabelSpec
 from analyte.contract.run import graph_input
 from analyte.train.augmentation import Augmentation, augment
+from analyte.train.histogram_head import targets
 
-_HUBER = 0.3
-"""Where the loss turns from squared to absolute, in standard deviations of the label: a bad photograph pulls
-no harder than that."""
+_PREDICT_BATCH = 256
 _WARMUP = 0.1
 """Share of the steps over which the learning rate rises."""
 
@@ -51,12 +51,8 @@ class LabelledPictures:
 class Fit:
     """What fitting gives. Errors are in the label's unit."""
 
-    mean: float
-    """Mean of the training labels: what the network's zero means."""
-    scale: float
-    """Standard deviation of the training labels: what the network's one means."""
     history: list[dict[str, float]]
-    """One entry per epoch: ``epoch``, ``loss`` (standardized), ``val_mae`` and ``learning_rate``."""
+    """One entry per epoch: ``epoch``, ``loss`` (cross-entropy), ``val_mae`` and ``learning_rate``."""
     best_epoch: int
     interrupted: bool
 
@@ -68,24 +64,24 @@ def fit(
     *,
     augmentation: Augmentation | None,
     settings: FitSettings,
-    unit: str,
+    label: LabelSpec,
 ) -> Fit:
     """Fit ``core`` in place and leave the weights of its best epoch in it.
 
     Raises: AnalyteError when no epoch gave a finite error, or Ctrl-C came before the first epoch's end.
     """
-    mean, scale = float(train.values.mean()), float(train.values.std()) or 1.0
+    learner = keras.Model(core.input, core.output["logits"])
     steps = -(-len(train.values) // settings.batch_size)
     optimizer = keras.optimizers.AdamW(
         _schedule(settings, steps), weight_decay=settings.weight_decay, clipnorm=1.0
     )
-    core.compile(optimizer, keras.losses.Huber(_HUBER))
+    learner.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True))
     with tempfile.TemporaryDirectory() as folder:
-        recorder = _Recorder(core, val, mean, scale, unit, settings, Path(folder) / "best.weights.h5")
+        recorder = _Recorder(core, val, label.unit, settings, Path(folder) / "best.weights.h5")
         interrupted = False
         try:
-            core.fit(
-                _batches(train, mean, scale, augmentation, settings),
+            learner.fit(
+                _batches(train, label, augmentation, settings),
                 epochs=settings.epochs,
                 verbose=0,
                 shuffle=False,  # the batches are shuffled already
@@ -102,17 +98,18 @@ def fit(
                 fix="Run again" if interrupted else "Lower --learning-rate, or check the labels",
             )
         core.load_weights(recorder.checkpoint)
-    return Fit(mean, scale, recorder.history, recorder.best_epoch, interrupted)
+    return Fit(recorder.history, recorder.best_epoch, interrupted)
 
 
-def predict(core: keras.Model, images: UInt8Array, mean: float, scale: float) -> Float64Array:
-    """Return values ``[N]``, label's unit, of a fitted core for uint8 ``[N, V, S, S, 3]``."""
-    parts = [
-        keras.ops.convert_to_numpy(core(graph_input(batch), training=False))
-        for batch in np.array_split(images, max(1, len(images) // 256))
-    ]
-    values: Float64Array = np.concatenate(parts).astype(np.float64) * scale + mean
-    return values
+def predict(core: keras.Model, images: UInt8Array) -> tuple[Float64Array, Float64Array]:
+    """Return values and sigmas, each ``[N]``, label's unit, for uint8 ``[N, V, S, S, 3]``."""
+    parts: dict[str, list[Any]] = {"value": [], "sigma": []}
+    for start in range(0, len(images), _PREDICT_BATCH):
+        outputs = core(graph_input(images[start : start + _PREDICT_BATCH]), training=False)
+        for name, part in parts.items():
+            part.append(keras.ops.convert_to_numpy(outputs[name]))
+    value, sigma = (np.concatenate(parts[name]).astype(np.float64) for name in ("value", "sigma"))
+    return value, sigma
 
 
 def _schedule(settings: FitSettings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -125,15 +122,13 @@ def _schedule(settings: FitSettings, steps: int) -> keras.optimizers.schedules.L
 
 def _batches(
     data: LabelledPictures,
-    mean: float,
-    scale: float,
+    label: LabelSpec,
     augmentation: Augmentation | None,
     settings: FitSettings,
 ) -> Any:
-    """Batches of uint8 pictures and standardized labels, reproducible by the seed."""
-    labels = ((data.values - mean) / scale).astype(np.float32)
-    pictures = tf.data.Dataset.from_tensor_slices((data.images, labels))
-    batches = pictures.shuffle(len(labels), seed=settings.seed, reshuffle_each_iteration=True).batch(
+    """Batches of uint8 pictures and the head's targets, reproducible by the seed."""
+    pictures = tf.data.Dataset.from_tensor_slices((data.images, targets(data.values, label)))
+    batches = pictures.shuffle(len(data.values), seed=settings.seed, reshuffle_each_iteration=True).batch(
         settings.batch_size
     )
     seeds = tf.data.Dataset.random(seed=settings.seed, rerandomize_each_iteration=True).batch(2)
@@ -152,15 +147,13 @@ class _Recorder(keras.callbacks.Callback):
         self,
         core: keras.Model,
         val: LabelledPictures,
-        mean: float,
-        scale: float,
         unit: str,
         settings: FitSettings,
         checkpoint: Path,
     ) -> None:
         super().__init__()
-        self.core, self.val, self.mean, self.scale = core, val, mean, scale
-        self.unit, self.settings, self.checkpoint = unit, settings, checkpoint
+        self.core, self.val, self.unit = core, val, unit
+        self.settings, self.checkpoint = settings, checkpoint
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self._best = float("inf")
@@ -168,21 +161,21 @@ class _Recorder(keras.callbacks.Callback):
         self._bar = tqdm(total=settings.epochs, unit="epoch", desc="train", file=sys.stderr, disable=None)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        predicted = predict(self.core, self.val.images, self.mean, self.scale)
+        predicted, _ = predict(self.core, self.val.images)
         val_mae = float(np.mean(np.abs(predicted - self.val.values)))
         self.history.append(
             {
                 "epoch": epoch + 1,
                 "loss": float((logs or {}).get("loss", float("nan"))),
                 "val_mae": val_mae,
-                "learning_rate": float(keras.ops.convert_to_numpy(self.core.optimizer.learning_rate)),
+                "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
             }
         )
         if val_mae < self._best:
             self.core.save_weights(self.checkpoint, overwrite=True)
             self._best, self.best_epoch = val_mae, epoch + 1
         elif epoch + 1 - self.best_epoch >= self.settings.patience:
-            self.core.stop_training = True
+            self.model.stop_training = True
         self._bar.set_postfix_str(
             f"validation MAE {val_mae:.4g} {self.unit}, best {self._best:.4g} at epoch {self.best_epoch}"
         )

@@ -1,4 +1,4 @@
-"""Layers that training needs and the saved model does not: each folds into a stock Keras layer."""
+"""Layers that training needs and the saved model does not: `analyte.train.folding` makes them stock ones."""
 
 from __future__ import annotations
 
@@ -71,13 +71,3 @@ class OrbitConv2D(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return what the constructor takes."""
         return {**super().get_config(), "filters": self.filters, "kernel_size": self.kernel_size}
-
-    def folded(self) -> keras.layers.Conv2D:
-        """Return the stock layer that computes the same; its weights are `folded_weights`."""
-        return keras.layers.Conv2D(
-            self.filters, self.kernel_size, padding="same", use_bias=False, name=self.name
-        )
-
-    def folded_weights(self) -> list[Float32Array]:
-        """Return the weights of the stock layer."""
-        return [keras.ops.convert_to_numpy(self.spread())]

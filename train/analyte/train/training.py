@@ -34,7 +34,8 @@ from analyte.contract.run import (
 from analyte.train.augmentation import Augmentation
 from analyte.train.baseline import fit_baseline
 from analyte.train.fitting import Fit, FitSettings, LabelledPictures, fit, predict
-from analyte.train.network import build_core, finish, fold
+from analyte.train.folding import fold
+from analyte.train.network import build_core
 from analyte.train.plots import plot_predicted
 from analyte.train.recipes.recipe import Recipe
 
@@ -92,7 +93,7 @@ def train(dataset: Dataset, settings: TrainSettings, folder: Path) -> RunRecord:
             got=len(parts["train"].samples),
         )
     baseline = fit_baseline(parts["train"].images, parts["train"].values, parts["train"].groups)
-    core = build_core(settings.recipe, dataset.spec.views, preprocessing.size)
+    core = build_core(settings.recipe, dataset.spec.label, dataset.spec.views, preprocessing.size)
     augmentation = Augmentation(rotation=dataset.spec.rotation_invariant) if settings.augment else None
     fitted = fit(
         core,
@@ -100,7 +101,7 @@ def train(dataset: Dataset, settings: TrainSettings, folder: Path) -> RunRecord:
         parts["val"].labelled,
         augmentation=augmentation,
         settings=settings.fit,
-        unit=dataset.spec.unit,
+        label=dataset.spec.label,
     )
     return _write(
         folder, dataset, settings, preprocessing, parts, core, fitted, baseline, time.monotonic() - started
@@ -152,11 +153,10 @@ def _write(
 ) -> RunRecord:
     val = parts["val"]
     label = dataset.spec.label
-    predicted = predict(core, val.images, fitted.mean, fitted.scale)
+    predicted, sigma = predict(core, val.images)
     metrics = regression_metrics(val.values, predicted)
-    # Never zero: intervals divide by it. A millionth of the range is far below any camera's noise.
-    sigma = max(metrics.rmse, 1e-6 * label.span)
-    model = finish(fold(core), label, fitted.mean, fitted.scale, sigma)
+    interval = calibrate_interval(val.values, predicted, sigma, coverage=_COVERAGE)
+    model = fold(core)
     model.save(folder / MODEL_FILE)
     by_baseline = baseline.predict(val.images)
     record = RunRecord(
@@ -184,10 +184,8 @@ def _write(
         ),
         splits={sample.id: sample.split or "" for sample in dataset.samples},
         baseline=baseline,
-        interval=calibrate_interval(
-            val.values, predicted, np.full(len(predicted), sigma), coverage=_COVERAGE
-        ),
-        sigma=sigma,
+        interval=interval,
+        median_half_width=interval.quantile * float(np.median(sigma)),
         validation_mae={
             "keras": metrics.mae,
             "baseline": regression_metrics(val.values, by_baseline).mae,

@@ -29,7 +29,7 @@ def command(bundle: Path, model: Path | None, as_json: bool) -> None:
     opened = open_bundle(bundle)
     start_tensorflow()
     from analyte.export.parity import check_parity
-    from analyte.export.tables import deviation_table
+    from analyte.runtime.tables import deviation_table
 
     parity = check_parity(opened, model)
     if as_json:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
-
-if TYPE_CHECKING:
-    from analyte.runtime.selftest import SelfTestResult
 
 
 @click.command()
@@ -29,6 +24,7 @@ def command(bundle: Path, device: Path | None, names: tuple[str, ...], as_json: 
     from analyte.contract.errors import ParityError
     from analyte.contract.profile import load_profile
     from analyte.runtime.selftest import candidates, run_selftest
+    from analyte.runtime.tables import deviation_table
 
     opened = open_bundle(bundle)
     profile = load_profile(device) if device is not None else None
@@ -39,7 +35,7 @@ def command(bundle: Path, device: Path | None, names: tuple[str, ...], as_json: 
         rows = [dataclasses.asdict(result) for result in results]
         click.echo(json.dumps({"passed": passed, "results": rows}, indent=2, allow_nan=False))
     else:
-        _print_table(results, opened.manifest.label.unit)
+        click.echo(deviation_table(results, opened.manifest.label.unit))
     if not passed:
         failed = sorted({result.artifact for result in results if not result.passed})
         raise ParityError(
@@ -51,29 +47,3 @@ def command(bundle: Path, device: Path | None, names: tuple[str, ...], as_json: 
 
 def _report(text: str) -> None:
     click.echo(f"analyte selftest: {text}", err=True)
-
-
-def _print_table(results: Sequence[SelfTestResult], unit: str) -> None:
-    from analyte.runtime.tables import format_table
-
-    def shown(number: float | None) -> str:
-        return "not finite" if number is None else f"{number:.3g}"
-
-    header = ("artifact", "engine", "provider", "batch", "n", "mean", "p99", "max", "tolerance", "")
-    rows = [
-        (
-            result.artifact,
-            result.engine,
-            result.provider,
-            str(result.batch),
-            str(result.n),
-            shown(result.mean_deviation),
-            shown(result.p99_deviation),
-            shown(result.max_deviation),
-            shown(result.tolerance),
-            "passed" if result.passed else "FAILED",
-        )
-        for result in results
-    ]
-    click.echo(format_table(header, rows, right=frozenset(range(3, 9))))
-    click.echo(f"Deviations from Keras in {unit}.")

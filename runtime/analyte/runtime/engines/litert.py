@@ -80,18 +80,18 @@ def _library() -> tuple[str, Any]:
 
 def _open_interpreter(module: Any, model: bytes, provider: str, threads: int, *, where: object) -> Any:
     try:
-        with native_stderr_off():  # LiteRT announces its delegate there
-            interpreter = module.Interpreter(
-                model_content=model,
-                num_threads=threads,
-                experimental_op_resolver_type=module.OpResolverType[RESOLVERS[provider]],
-            )
+        interpreter = module.Interpreter(
+            model_content=model,
+            num_threads=threads,
+            experimental_op_resolver_type=module.OpResolverType[RESOLVERS[provider]],
+        )
     except ValueError as error:
         raise IntegrityError(
             "LiteRT cannot read the model file", where=where, got=error, fix="Copy the bundle again"
         ) from error
     try:
-        interpreter.allocate_tensors()
+        with native_stderr_off():  # LiteRT announces its delegate there
+            interpreter.allocate_tensors()
     except RuntimeError as error:
         raise UnavailableError(
             "LiteRT cannot run the model", where=where, got=error, fix="Update ai-edge-litert"

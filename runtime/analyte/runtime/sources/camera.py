@@ -108,7 +108,8 @@ class CameraSource:
 
     def _open(self) -> cv2.VideoCapture:
         is_url = isinstance(self._target, str) and "://" in self._target
-        patience_ms = round(self._camera.stall_s * 1000.0)
+        # Twice the stall time, so that it is `read` that finds a stall, with its own words.
+        patience_ms = round(2000.0 * self._camera.stall_s)
         if is_url:
             backend = cv2.CAP_FFMPEG
             options = [

@@ -1,0 +1,47 @@
+"""What a device has to install: nothing of the training framework is ever imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FORBIDDEN = ("tensorflow", "keras", "onnx", "tf2onnx", "matplotlib", "scipy", "sklearn", "colour", "tqdm")
+PROGRAM = """
+import importlib, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print("\\n".join(sorted({m.partition(".")[0] for m in sys.modules})))
+"""
+COMMANDS = [f"analyte.runtime.commands.{name}" for name in ("daemon", "read", "selftest")]
+WORKERS = [
+    "analyte.runtime.daemon",
+    "analyte.runtime.reader",
+    "analyte.runtime.reading_formats",
+    "analyte.runtime.selftest",
+    "analyte.runtime.sinks",
+    "analyte.runtime.sources.camera",
+    "analyte.runtime.sources.video",
+    "analyte.runtime.engines.onnx",
+    "analyte.runtime.engines.litert",
+]
+
+
+def imported(*modules: str) -> set[str]:
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *modules], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize("libraries", [(), ("onnxruntime",), ("ai_edge_litert.interpreter",)])
+def test_no_training_framework(libraries: tuple[str, ...]) -> None:
+    found = imported(*COMMANDS, *WORKERS, *libraries)
+    assert "numpy" in found
+    assert not found & set(FORBIDDEN)
+
+
+def test_commands_alone_import_nothing_heavy() -> None:
+    found = imported(*COMMANDS)
+    assert not found & {"cv2", "numpy", "pydantic", "onnxruntime", "sqlite3"}

@@ -1,0 +1,67 @@
+"""The rules between a prediction and a reading."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analyte.contract.interval import IntervalCalibration
+from analyte.contract.label import LabelSpec
+from analyte.contract.reading import Flag, Reason
+from analyte.runtime.judgement import judge
+
+LABEL = LabelSpec(analyte="dye", unit="mg/L", range=(10.0, 20.0))
+INTERVAL = IntervalCalibration(coverage=0.9, quantile=2.0, n=50)
+
+
+@pytest.mark.parametrize("value", [10.0, 15.0, 20.0])
+def test_in_range(value: float) -> None:
+    result = judge(value, 0.25, LABEL, INTERVAL)
+    assert (result.value, result.sigma) == (value, 0.25)
+    assert (result.lower, result.upper) == (value - 0.5, value + 0.5)
+    assert (result.flags, result.reason, result.detail) == ((), None, "")
+
+
+@pytest.mark.parametrize("value", [9.75, 20.25, 9.5, 20.5])
+def test_out_of_range_by_less_than_the_half_width_is_flagged(value: float) -> None:
+    result = judge(value, 0.25, LABEL, INTERVAL)
+    assert (result.value, result.flags, result.reason) == (value, (Flag.OUT_OF_RANGE,), None)
+    assert "expected 10 to 20 mg/L" in result.detail
+
+
+@pytest.mark.parametrize("value", [9.25, 20.75, -1e30, 1e30])
+def test_out_of_range_by_more_is_refused(value: float) -> None:
+    result = judge(value, 0.25, LABEL, INTERVAL)
+    assert result.reason is Reason.OUT_OF_RANGE
+    assert (result.value, result.lower, result.upper, result.sigma) == (None, None, None, None)
+    assert "expected 10 to 20 mg/L" in result.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "sigma"),
+    [(math.nan, 1.0), (math.inf, 1.0), (-math.inf, 1.0), (15.0, math.nan), (15.0, math.inf), (15.0, -0.1)],
+)
+def test_not_finite_is_refused(value: float, sigma: float) -> None:
+    result = judge(value, sigma, LABEL, INTERVAL)
+    assert result.reason is Reason.NOT_FINITE
+    assert result.value is None
+
+
+@given(st.floats(), st.floats())
+def test_a_value_is_given_only_with_a_finite_interval_around_it(value: float, sigma: float) -> None:
+    result = judge(value, sigma, LABEL, INTERVAL)
+    if result.reason is not None:
+        assert result.value is None
+        assert result.detail
+        return
+    assert result.value is not None
+    assert result.lower is not None
+    assert result.upper is not None
+    assert math.isfinite(result.lower)
+    assert math.isfinite(result.upper)
+    assert result.lower <= result.value <= result.upper
+    in_range = LABEL.low <= result.value <= LABEL.high
+    assert result.flags == (() if in_range else (Flag.OUT_OF_RANGE,))

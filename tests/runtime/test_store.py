@@ -1,0 +1,239 @@
+"""The store: what was acknowledged is there, whatever happened after."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
+from analyte.contract.reading import Reading, Reason
+from analyte.runtime.store import APPLICATION_ID, SqliteStore
+
+
+def reading(number: int, *, refused: bool = False) -> Reading:
+    return Reading(
+        value=None if refused else float(number),
+        unit="µg/mL",
+        lower=None if refused else number - 1.0,
+        upper=None if refused else number + 1.0,
+        coverage=0.95,
+        sigma=None if refused else 0.5,
+        flags=(),
+        refused=refused,
+        reason=Reason.BAD_FRAME if refused else None,
+        detail="",
+        analyte="dye",
+        source="test",
+        frames=1,
+        bundle="ab" * 32,
+        artifact="onnx",
+        engine="onnx",
+        provider="cpu",
+        device="bench-1",
+        captured_at="2026-01-01T00:00:00.000000+00:00",
+        capture_age_ms=1.0,
+        id=f"id-{number}",
+    )
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[SqliteStore]:
+    store = SqliteStore(path)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def rows(path: Path, columns: str = "*") -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT {columns} FROM readings ORDER BY sequence").fetchall()
+
+
+def test_keeps_readings_in_order_and_across_openings(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    for number in range(3):
+        with opened(path) as store:
+            store.append(reading(number, refused=number == 1))
+    found = rows(path, "sequence, id, captured_at, value, unit, refused, reason, bundle")
+    at, bundle = "2026-01-01T00:00:00.000000+00:00", "ab" * 32
+    assert found == [
+        (1, "id-0", at, 0.0, "µg/mL", 0, None, bundle),
+        (2, "id-1", at, None, "µg/mL", 1, "bad_frame", bundle),
+        (3, "id-2", at, 2.0, "µg/mL", 0, None, bundle),
+    ]
+    assert [json.loads(str(row[0]))["id"] for row in rows(path, "json")] == ["id-0", "id-1", "id-2"]
+
+
+def test_header_and_write_ahead_log(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with opened(path) as store:
+        store.append(reading(1))
+        assert (tmp_path / "r.sqlite-wal").stat().st_size > 0
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+@pytest.mark.parametrize("change", ["UPDATE readings SET value = 7", "DELETE FROM readings"])
+def test_append_only(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "r.sqlite"
+    with opened(path) as store:
+        store.append(reading(1))
+    with (
+        closing(sqlite3.connect(path)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
+        connection.execute(change)
+    assert rows(path, "value") == [(1.0,)]
+
+
+def test_the_same_reading_twice_is_refused(tmp_path: Path) -> None:
+    with opened(tmp_path / "r.sqlite") as store:
+        store.append(reading(1))
+        with pytest.raises(OutputError, match="UNIQUE"):
+            store.append(reading(1))
+
+
+def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    path.touch()
+    with opened(path) as store:
+        store.append(reading(1))
+    assert len(rows(path)) == 1
+
+
+def test_memory_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with opened(Path(":memory:")) as store:
+        store.append(reading(1))
+    assert (tmp_path / ":memory:").stat().st_size > 0
+
+
+class TestRefused:
+    """Files that are no sound store of ours are left as they are."""
+
+    def refuse(self, path: Path, error: type[AnalyteError], match: str) -> None:
+        before = path.read_bytes()
+        with pytest.raises(error, match=match):
+            SqliteStore(path)
+        assert path.read_bytes() == before
+
+    def test_another_program(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.sqlite"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE bookmarks (url TEXT)")
+        self.refuse(path, IntegrityError, "another program")
+
+    def test_no_database(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.sqlite"
+        path.write_text("value,unit\n1,mg/L\n" * 100)
+        self.refuse(path, IntegrityError, "not a store of analyte")
+
+    def test_newer_schema(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.sqlite"
+        SqliteStore(path).close()
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA user_version = 9")
+        self.refuse(path, IntegrityError, "another version.*expected schema 1; got 9")
+
+    @pytest.fixture
+    def damaged(self, tmp_path: Path) -> Path:
+        path = tmp_path / "r.sqlite"
+        with opened(path) as store:
+            for number in range(200):
+                store.append(reading(number))
+        data = bytearray(path.read_bytes())
+        data[8192:20480] = b"\xa5" * 12288
+        path.write_bytes(data)
+        return path
+
+    def test_damaged(self, damaged: Path) -> None:
+        self.refuse(damaged, IntegrityError, "damaged")
+
+    def test_large_store_is_checked_after_a_crash(
+        self, damaged: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("analyte.runtime.store.ALWAYS_CHECKED_BYTES", 0)
+        damaged.with_name("r.sqlite-wal").write_bytes(b"left by a process that was killed")
+        self.refuse(damaged, IntegrityError, "damaged")
+
+    def test_folder_that_is_not_there(self, tmp_path: Path) -> None:
+        with pytest.raises(OutputError, match="cannot be opened for writing"):
+            SqliteStore(tmp_path / "none" / "r.sqlite")
+
+    def test_store_that_was_closed(self, tmp_path: Path) -> None:
+        store = SqliteStore(tmp_path / "r.sqlite")
+        store.close()
+        store.close()
+        with pytest.raises(OutputError, match="closed"):
+            store.append(reading(1))
+
+
+WRITER = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from analyte.runtime.store import SqliteStore
+from analyte.contract.errors import AnalyteError
+from runtime.test_store import reading
+if int(sys.argv[2]):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+store = SqliteStore(Path(sys.argv[1]))
+number = 0
+try:
+    while True:
+        store.append(reading(number))
+        print(number, flush=True)
+        number += 1
+except AnalyteError as error:
+    print(error.exit_code, error.line(), file=sys.stderr)
+"""
+
+
+def start_writer(path: Path, limit: int = 0) -> subprocess.Popen[str]:
+    tests = str(Path(__file__).parents[1])
+    return subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path), str(limit), tests],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("after", [1, 60])
+def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, after: int) -> None:
+    path = tmp_path / "r.sqlite"
+    with start_writer(path) as writer:
+        assert writer.stdout is not None
+        acknowledged = [next(writer.stdout) for _ in range(after)]
+        writer.send_signal(signal.SIGKILL)
+        acknowledged += writer.stdout.readlines()
+        writer.communicate()
+    whole = [int(line) for line in acknowledged if line.endswith("\n")]
+    with opened(path) as store:
+        store.append(reading(10**6))
+    stored = [str(row[0]) for row in rows(path, "id")]
+    assert set(stored) >= {f"id-{number}" for number in whole}
+    assert len(stored) - 1 - len(whole) in (0, 1)
+
+
+def test_disk_full(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    # A limit on the size of files stands in for a full disk.
+    with start_writer(path, limit=200_000) as writer:
+        out, err = writer.communicate(timeout=30)
+    assert err.startswith("3 ")
+    assert "Traceback" not in err
+    stored = {str(row[0]) for row in rows(path, "id")}
+    assert stored >= {f"id-{number}" for number in out.split()}
+    assert len(stored) > 3
