@@ -6,6 +6,7 @@ import os
 import struct
 import zlib
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,8 +31,8 @@ def scene(height: int = 24, width: int = 40) -> UInt8Array:
     return image
 
 
-def encode(image: npt.NDArray[np.generic], suffix: str) -> bytes:
-    ok, data = cv2.imencode(suffix, np.asarray(image))
+def encode(image: npt.NDArray[Any], suffix: str) -> bytes:
+    ok, data = cv2.imencode(suffix, image)
     assert ok
     return data.tobytes()
 

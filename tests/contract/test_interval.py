@@ -49,7 +49,7 @@ def test_scaled_by_sigma() -> None:
 
 @pytest.mark.parametrize("coverage", [0.8, 0.95])
 def test_coverage_of_exchangeable_data(coverage: float) -> None:
-    """Over many calibrations the coverage is between ``c`` and ``c + 1 / (n + 1)``, whatever the distribution."""
+    """On average it lies between ``c`` and ``c + 1 / (n + 1)``, whatever the distribution."""
     rng = np.random.default_rng(1)
     n, hits, trials = 60, 0, 4000
     for _ in range(trials):
@@ -83,7 +83,7 @@ def test_what_cannot_be_calibrated(true: np.ndarray, predicted: np.ndarray, sigm
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, -1.0, math.nan])
 def test_coverage_is_a_share(coverage: float) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ValueError, match="expected a coverage"):
         calibrate_interval(ONE, ONE, ONE, coverage=coverage)
 
 

@@ -40,6 +40,8 @@ def calibrate_interval(
         )
     if not (np.isfinite(true - predicted).all() and np.isfinite(sigma).all() and (sigma > 0).all()):
         raise ValueError("expected finite residuals and finite sigma > 0")
+    if not 0 < coverage < 1:
+        raise ValueError(f"expected a coverage between 0 and 1, got {coverage}")
     scores = np.sort(np.abs(true - predicted) / sigma)
     rank = min(scores.size, math.ceil((scores.size + 1) * coverage))
     return IntervalCalibration(coverage=coverage, quantile=float(scores[rank - 1]), n=scores.size)

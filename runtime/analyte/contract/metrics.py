@@ -35,9 +35,9 @@ def regression_metrics(true: Float64Array, predicted: Float64Array | Float32Arra
     R2 = 1 - SS_res / SS_tot about the mean of the true values.
     """
     true = np.asarray(true, np.float64)
+    if true.ndim != 1 or true.shape != predicted.shape or true.size == 0:
+        raise ValueError(f"expected two equal, non-empty [N] arrays, got {true.shape} and {predicted.shape}")
     error = np.asarray(predicted, np.float64) - true
-    if true.ndim != 1 or true.shape != error.shape or true.size == 0:
-        raise ValueError(f"expected two equal, non-empty [N] arrays, got {true.shape} and {error.shape}")
     total = float(np.sum((true - true.mean()) ** 2))
     whole = bool(np.all(true == np.rint(true)))
     return Metrics(

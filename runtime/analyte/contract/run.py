@@ -155,7 +155,8 @@ def load_samples(folder: Path) -> RunSamples:
     """Read ``samples.npz``. Raises: IntegrityError when it is missing or damaged."""
     file = folder / SAMPLES_FILE
     try:
-        with np.load(file, allow_pickle=False) as data:
+        # Opened here: numpy leaves a damaged file open.
+        with file.open("rb") as source, np.load(source, allow_pickle=False) as data:
             return RunSamples(
                 train_images=data["train_images"],
                 train_values=data["train_values"],

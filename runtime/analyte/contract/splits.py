@@ -71,7 +71,7 @@ def _move(
     wanted = max(1, round(fraction * len(samples)))
     taken = 0
     chosen: list[str] = []
-    for group in order[:-1]:
+    for group in order:
         # A group is taken when that brings the share nearer to what is wanted than leaving it.
         if abs(taken + len(groups[group]) - wanted) > abs(taken - wanted):
             continue

@@ -1,0 +1,121 @@
+"""Device profiles: file, key, what was expected and what was got, in one line."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from analyte.contract.errors import ProfileError
+from analyte.contract.preprocessing import Box
+from analyte.contract.profile import load_profile
+from contract.datasets import assert_one_line
+
+GOOD = """
+schema_version = 1
+[device]
+id = "bench-1"
+[camera]
+source = "0"
+max_age_s = 0.5
+[measure]
+interval_s = 1
+[measure.regions]
+sample = { x = 1, y = 2, w = 3, h = 4 }
+[engine]
+name = "onnx"
+provider = "cpu"
+threads = 2
+artifacts = ["onnx-int8", "onnx"]
+"""
+
+
+def test_good(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    profile = load_profile(path)
+    assert profile.measure.regions == {"sample": Box(x=1, y=2, w=3, h=4)}
+    assert profile.engine.artifacts == ("onnx-int8", "onnx")
+    assert profile.engine.fallback == ()
+
+
+def refused(path: Path, *parts: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        load_profile(path)
+    assert_one_line(caught.value, 3, f"{path}: ", *parts)
+    assert len(caught.value.line()) < 400 + len(str(path))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("schema_version = 1", "schema_version = 2", "schema_version: input should be 1, got 2"),
+        ('source = "0"', 'sorce = "0"', "camera.sorce: unknown key"),
+        ('source = "0"', "source = 0", "camera.source: input should be a valid string, got 0"),
+        ("[device]", "[devise]", "device: is required"),
+        ('id = "bench-1"', 'id = "bench 1"', "device.id: "),
+        ('id = "bench-1"', 'id = ""', "device.id: "),
+        ('id = "bench-1"', f'id = "{"x" * 9000}"', "device.id: "),
+        ("max_age_s = 0.5", "max_age_s = 0", "camera.max_age_s: input should be greater than 0, got 0"),
+        ("max_age_s = 0.5", "max_age_s = inf", "camera.max_age_s: must be a finite number, got inf"),
+        ("max_age_s = 0.5", "max_age_s = nan", "camera.max_age_s: "),
+        ("max_age_s = 0.5", 'max_age_s = "soon"', "camera.max_age_s: "),
+        ("interval_s = 1", "interval_s = -1", "measure.interval_s: "),
+        ("threads = 2", "threads = 0", "engine.threads: "),
+        ("threads = 2", "threads = 2.5", "engine.threads: "),
+        ("threads = 2", 'threads = "four"', "engine.threads: "),
+        ('name = "onnx"', 'name = "torch"', "engine.name: input should be 'onnx' or 'litert', got 'torch'"),
+        ('["onnx-int8", "onnx"]', "[]", "engine.artifacts: "),
+        ('["onnx-int8", "onnx"]', '"onnx"', "engine.artifacts: "),
+        ("w = 3", "w = 0", "measure.regions.sample.w: input should be greater than 0, got 0"),
+        ("x = 1", "x = -1", "measure.regions.sample.x: "),
+        ("x = 1", "x = 1.5", "measure.regions.sample.x: "),
+        ("x = 1, ", "", "measure.regions.sample.x: is required"),
+        ("{ x = 1, y = 2, w = 3, h = 4 }", "[1, 2, 3, 4]", "measure.regions.sample: must be a table of keys"),
+    ],
+)
+def test_wrong_values(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert GOOD.count(old) == 1
+    path = tmp_path / "p.toml"
+    path.write_text(GOOD.replace(old, new), "utf-8")
+    refused(path, says)
+
+
+def test_section_that_is_a_value(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text("device = 5\nengine = []\n", "utf-8")
+    refused(path, "device: must be a table of keys, got 5; engine: must be a table of keys, got []")
+
+
+def test_all_problems_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(
+        GOOD.replace("threads = 2", "threads = 0").replace("[camera]", "[camera]\nx = 1"), "utf-8"
+    )
+    refused(path, "camera.x: unknown key; engine.threads: ")
+
+
+@pytest.mark.parametrize(
+    "content", [b"device = [", b"\xff\xfe", b"a = 1\na = 2", b"a = " + b"[" * 5000, b"\0"]
+)
+def test_no_toml(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "p.toml"
+    path.write_bytes(content)
+    refused(path, "not valid TOML")
+
+
+def test_no_file(tmp_path: Path) -> None:
+    refused(tmp_path / "p.toml", "No such file", "device_configs/")
+
+
+def test_folder(tmp_path: Path) -> None:
+    refused(tmp_path, "Is a directory")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(GOOD, "utf-8")
+    path.chmod(0)
+    refused(path, "Permission denied")
