@@ -14,7 +14,7 @@ import keras
 from analyte.train.layers import OrbitConv2D
 from analyte.train.recipes.recipe import Recipe
 
-_WIDTH = 24
+_WIDTH = 32
 _COARSEST = 8
 """Pooling stops when the edge is at most this, pixels: below it the border weighs too much."""
 _STEP = 8
