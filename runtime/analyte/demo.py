@@ -19,7 +19,9 @@ from analyte.contract.errors import AnalyteError
 from analyte.contract.output import check_output
 from analyte.runtime.tables import format_table
 
-_SAMPLES, _SIZE_PX, _EPOCHS = 1200, 96, 30
+_SAMPLES, _SIZE_PX = 1200, 96
+_NETWORK_PX, _EPOCHS = 32, 20
+"""Small and short: the demo shows the way in minutes; a real training takes the defaults."""
 
 _PROFILE = """\
 # Written by `analyte demo`: a device whose camera is a simulated clip.
@@ -72,7 +74,10 @@ def command(out: Path, seed: int, overwrite: bool) -> None:
         "simulate", str(data), "--samples", str(_SAMPLES), "--size", str(_SIZE_PX), "--seed", str(seed),
         "--clip", str(clip), *again,
     )  # fmt: skip
-    _step("train", str(data), "-o", str(run), "--epochs", str(_EPOCHS), "--seed", str(seed), *again)
+    _step(
+        "train", str(data), "-o", str(run), "--size", str(_NETWORK_PX), "--epochs", str(_EPOCHS),
+        "--seed", str(seed), *again,
+    )  # fmt: skip
     _step("export", str(run), "-o", str(bundle), *again)
     _step("parity", str(bundle))
     _step("evaluate", str(bundle), str(data))

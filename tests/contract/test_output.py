@@ -243,3 +243,26 @@ def test_any_system_error_has_words(error: OSError) -> None:
     found = from_os_error(error)
     assert_one_line(found, 3)
     assert found.line()
+
+
+def test_a_folder_of_another_kind_is_never_overwritten(tmp_path: Path) -> None:
+    data = tmp_path / "photographs"
+    data.mkdir()
+    (data / "labels.csv").write_text("path,value\n")
+    with pytest.raises(OutputError, match=r"not replaced; expected a folder with run\.json"):
+        check_output(data, overwrite=True, marker="run.json")
+    with (
+        pytest.raises(OutputError),
+        staged_folder(data, overwrite=True, marker="run.json"),
+    ):
+        pytest.fail("the block ran")
+    assert (data / "labels.csv").read_text() == "path,value\n"
+
+
+def test_a_folder_of_the_same_kind_is_overwritten(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "run.json").write_text("old")
+    with staged_folder(run, overwrite=True, marker="run.json") as folder:
+        (folder / "run.json").write_text("new")
+    assert (run / "run.json").read_text() == "new"

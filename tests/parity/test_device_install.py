@@ -28,7 +28,9 @@ def run(*arguments: str | Path, cwd: Path, check: bool = True) -> subprocess.Com
 def device(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The ``bin`` folder of an environment with ``analyte[cpu,litert]`` installed from a wheel."""
     folder = tmp_path_factory.mktemp("device")
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, REPOSITORY, cwd=folder)
+    run(
+        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, REPOSITORY, cwd=folder
+    )
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=True)
     binaries = folder / "venv" / "bin"

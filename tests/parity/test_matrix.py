@@ -39,8 +39,6 @@ TURNED_OF_RANGE = 1e-5
 some units in the last place per layer, about 1e-6 of the range. Ten times that, as at the gate."""
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
     """An opened artifact beside the Keras model that it was made from."""
@@ -62,9 +60,7 @@ class Case:
 
 
 @pytest.fixture
-def case(
-    recipe: str, views: int, name: str, provider: str, run_of: Make, bundle_of: Make
-) -> Iterator[Case]:
+def case(recipe: str, views: int, name: str, provider: str, run_of: Make, bundle_of: Make) -> Iterator[Case]:
     bundle = open_bundle(bundle_of(recipe, views))
     artifact = bundle.artifact(name)
     engine = open_engine(bundle.read(artifact), artifact.engine, provider)

@@ -107,7 +107,7 @@ def test_rotation_off_keeps_upright() -> None:
 
 def test_turns_about_the_middle() -> None:
     images = flat_pictures([0] * 8, views=1)
-    images[:, :, 7:9, 7:9] = 255
+    images[:, :, 5:11, 5:11] = 255  # wide enough for the interpolation at its rim
     turned = changed(images, 4, only(rotation=True))
     assert (turned[:, :, 7:9, 7:9] == 255).all()
 

@@ -86,7 +86,8 @@ def photograph(value: float, light: np.ndarray, rng: np.random.Generator) -> UIn
     edge = int(rng.integers(3 * EDGE // 4, EDGE - 2))
     x, y = rng.integers(0, EDGE - edge, 2)
     picture[y : y + edge, x : x + edge] *= 10.0 ** (-_ABSORBANCE_AT_10 * value / RANGE[1])
-    noisy = picture * light + rng.normal(0.0, 1.0, picture.shape)
+    # Grain, as paper and sensors have: it spreads the steps of eight bits over many pixels.
+    noisy = picture * light + rng.normal(0.0, 8.0, picture.shape)
     clipped: UInt8Array = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
     return clipped
 

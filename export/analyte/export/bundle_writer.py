@@ -26,7 +26,6 @@ from analyte.contract.manifest import (
 )
 from analyte.contract.run import MODEL_FILE as RUN_MODEL_FILE
 from analyte.contract.run import RunRecord, RunSamples, load_record, load_samples
-from analyte.export.calibration import calibration_pictures
 from analyte.export.card import card_text
 from analyte.export.formats import Format, Source
 from analyte.export.gate import Judged, Verdict, judge
@@ -60,7 +59,7 @@ def write_bundle(
     """
     record, samples = load_record(run), load_samples(run)
     model = load_model(run / RUN_MODEL_FILE)
-    source = Source(model, calibration_pictures(samples.train_images))
+    source = Source(model, samples.train_images)
     judged = Judged(samples.val_images, samples.val_values, predict(model, samples.val_images).value)
     artifacts: list[Artifact] = []
     problems: list[str] = []

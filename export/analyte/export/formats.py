@@ -10,6 +10,7 @@ import keras
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.manifest import EngineName, Precision
+from analyte.export.calibration import calibration_pictures
 from analyte.export.head_refit import refit
 from analyte.export.keras_to_onnx import keras_to_onnx
 from analyte.export.keras_to_tflite import keras_to_tflite
@@ -24,8 +25,13 @@ class Source:
     """What formats are made from. Conversions that several formats need are made once."""
 
     model: keras.Model
-    calibration: UInt8Array
-    """What quantization is calibrated on, uint8 ``[N, V, S, S, 3]``, RGB."""
+    recorded: UInt8Array
+    """Training pictures as recorded, uint8 ``[N, V, S, S, 3]``, RGB: what heads are refitted on."""
+
+    @cached_property
+    def calibration(self) -> UInt8Array:
+        """What integer ranges are taken from, uint8 ``[N, V, S, S, 3]``, RGB."""
+        return calibration_pictures(self.recorded)
 
     @cached_property
     def onnx(self) -> bytes:
@@ -75,10 +81,10 @@ def _corrected(source: Source, draft: bytes, engine: EngineName) -> keras.Model:
     """Refit the model's head to the features that a quantized draft really gives on this machine."""
     opened = open_engine(draft, engine)
     try:
-        quantized = opened.run(source.calibration).features
+        quantized = opened.run(source.recorded).features
     finally:
         opened.close()
-    return with_correction(source.model, refit(quantized, predict(source.model, source.calibration).features))
+    return with_correction(source.model, refit(quantized, predict(source.model, source.recorded).features))
 
 
 FORMATS: dict[str, Format] = {

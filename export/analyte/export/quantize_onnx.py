@@ -1,4 +1,7 @@
-"""ONNX float32 to int8: the trunk's convolutions and pooling quantized, everything else left in float."""
+"""ONNX float32 to int8: the trunk's convolutions and pooling quantized, everything else left in float.
+
+The first convolution stays in float too: see docs/decisions/0008.
+"""
 
 from __future__ import annotations
 
@@ -49,6 +52,7 @@ def quantize_onnx(data: bytes, calibration: UInt8Array) -> bytes:
             _Pictures(calibration),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_TRUNK_OPS),
+            nodes_to_exclude=_first_convolution(prepared),
             per_channel=True,
             weight_type=QuantType.QInt8,
             # Signed activations: unsigned ones saturate in the 8-bit kernels of x86 processors without VNNI.
@@ -59,3 +63,8 @@ def quantize_onnx(data: bytes, calibration: UInt8Array) -> bytes:
     onnx.checker.check_model(proto, full_check=True)
     quantized: bytes = proto.SerializeToString()
     return quantized
+
+
+def _first_convolution(file: Path) -> list[str]:
+    """Return the name of the first convolution of a model, in a list; empty where there is none."""
+    return [node.name for node in onnx.load(str(file)).graph.node if node.op_type == "Conv"][:1]

@@ -1,4 +1,7 @@
-"""Keras to TFLite int8: the trunk's convolutions and pooling quantized, everything else left in float."""
+"""Keras to TFLite int8: the trunk's convolutions and pooling quantized, everything else left in float.
+
+The first convolution stays in float too: see docs/decisions/0008.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from analyte.contract.arrays import UInt8Array
 from analyte.contract.native_output import native_stderr_off
 from analyte.contract.run import graph_input
 from analyte.export.frozen_graph import freeze, saved_model
-from analyte.export.tflite_operators import operators
+from analyte.export.tflite_operators import first_output, operators
 
 _TRUNK_OPS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 """The global average and the head stay in float: their rounding would become a bias of the value."""
@@ -25,6 +28,8 @@ def quantize_tflite(model: keras.Model, float_data: bytes, calibration: UInt8Arr
     ``float_data``: the float32 conversion of ``model``, which tells what operators there are.
     ``calibration``: uint8 ``[N, V, S, S, 3]``, RGB, of the training data.
     """
+
+    first = first_output(float_data, "CONV_2D")
 
     def pictures() -> Iterator[list[Any]]:
         for index in range(len(calibration)):
@@ -41,7 +46,8 @@ def quantize_tflite(model: keras.Model, float_data: bytes, calibration: UInt8Arr
         ]
         # The debugger is the converter's only way to keep named operators in float within one file.
         options = tf.lite.experimental.QuantizationDebugOptions(
-            denylisted_ops=sorted(set(operators(float_data)) - _TRUNK_OPS)
+            denylisted_ops=sorted(set(operators(float_data)) - _TRUNK_OPS),
+            denylisted_nodes=[first] if first else [],
         )
         debugger = tf.lite.experimental.QuantizationDebugger(
             converter=converter, debug_dataset=pictures, debug_options=options

@@ -25,13 +25,22 @@ def from_os_error(error: OSError, where: object = None) -> OutputError:
     return OutputError(error.strerror or str(error) or type(error).__name__, where=place)
 
 
-def check_output(path: Path, *, overwrite: bool) -> None:
+def check_output(path: Path, *, overwrite: bool, marker: str | None = None) -> None:
     """Refuse an output that exists, before any long work is done.
 
-    Raises: OutputError when ``path`` exists and ``overwrite`` is false, or its parent is no folder.
+    ``marker``: a file that every folder of the kind to be written holds; a folder without it is never
+    overwritten, for it is something else, such as the data.
+    Raises: OutputError when ``path`` exists and may not be replaced, or its parent is no folder.
     """
     if os.path.lexists(path) and not overwrite:
         raise OutputError("exists already", where=path, fix="Choose another name or pass --overwrite")
+    if marker is not None and path.is_dir() and any(path.iterdir()) and not (path / marker).is_file():
+        raise OutputError(
+            "is not the kind of folder that would be written, so it is not replaced",
+            where=path,
+            expected=f"a folder with {marker}",
+            fix="Choose another name",
+        )
     parent = path.absolute().parent
     while not parent.exists():
         parent = parent.parent
@@ -40,13 +49,13 @@ def check_output(path: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def staged_folder(path: Path, *, overwrite: bool) -> Iterator[Path]:
+def staged_folder(path: Path, *, overwrite: bool, marker: str | None = None) -> Iterator[Path]:
     """Give a temporary folder beside ``path`` that takes its place only when the block succeeds.
 
-    An older folder at ``path`` stays as it is until then, and whatever fails.
+    An older folder at ``path`` stays as it is until then, and whatever fails. ``marker``: see `check_output`.
     Raises: OutputError when ``path`` exists without ``overwrite``, cannot be replaced, or the disk is full.
     """
-    check_output(path, overwrite=overwrite)
+    check_output(path, overwrite=overwrite, marker=marker)
     _check_replaceable(path)
     path = path.absolute()
     try:

@@ -20,6 +20,9 @@ from analyte.contract.run import graph_input
 from analyte.train.augmentation import Augmentation, augment
 from analyte.train.histogram_head import targets
 
+BATCH_SIZES = (64, 32, 16)
+_STEPS = 30
+"""Fewer steps per epoch leave a small data set undertrained at the default number of epochs."""
 _PREDICT_BATCH = 256
 _WARMUP = 0.1
 """Share of the steps over which the learning rate rises."""
@@ -32,7 +35,8 @@ class FitSettings:
     epochs: int = 60
     patience: int = 25
     """Epochs without a better validation error before training stops."""
-    batch_size: int = 64
+    batch_size: int | None = None
+    """Samples per step; None takes the largest of `BATCH_SIZES` that gives `_STEPS` steps per epoch."""
     learning_rate: float = 4e-3
     """Peak of the schedule: linear warm-up, then cosine to zero."""
     weight_decay: float = 1e-4
@@ -71,7 +75,8 @@ def fit(
     Raises: AnalyteError when no epoch gave a finite error, or Ctrl-C came before the first epoch's end.
     """
     learner = keras.Model(core.input, core.output["logits"])
-    steps = -(-len(train.values) // settings.batch_size)
+    batch_size = choose_batch_size(len(train.values), settings)
+    steps = -(-len(train.values) // batch_size)
     optimizer = keras.optimizers.AdamW(
         _schedule(settings, steps), weight_decay=settings.weight_decay, clipnorm=1.0
     )
@@ -81,7 +86,7 @@ def fit(
         interrupted = False
         try:
             learner.fit(
-                _batches(train, label, augmentation, settings),
+                _batches(train, label, augmentation, batch_size, settings.seed),
                 epochs=settings.epochs,
                 verbose=0,
                 shuffle=False,  # the batches are shuffled already
@@ -112,6 +117,14 @@ def predict(core: keras.Model, images: UInt8Array) -> tuple[Float64Array, Float6
     return value, sigma
 
 
+def choose_batch_size(samples: int, settings: FitSettings) -> int:
+    """Return the samples per step for a training split of ``samples``."""
+    if settings.batch_size is not None:
+        return settings.batch_size
+    enough = [size for size in BATCH_SIZES if samples >= _STEPS * size]
+    return enough[0] if enough else BATCH_SIZES[-1]
+
+
 def _schedule(settings: FitSettings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:
     total = settings.epochs * steps
     warmup = max(1, round(_WARMUP * total))
@@ -124,14 +137,13 @@ def _batches(
     data: LabelledPictures,
     label: LabelSpec,
     augmentation: Augmentation | None,
-    settings: FitSettings,
+    batch_size: int,
+    seed: int,
 ) -> Any:
     """Batches of uint8 pictures and the head's targets, reproducible by the seed."""
     pictures = tf.data.Dataset.from_tensor_slices((data.images, targets(data.values, label)))
-    batches = pictures.shuffle(len(data.values), seed=settings.seed, reshuffle_each_iteration=True).batch(
-        settings.batch_size
-    )
-    seeds = tf.data.Dataset.random(seed=settings.seed, rerandomize_each_iteration=True).batch(2)
+    batches = pictures.shuffle(len(data.values), seed=seed, reshuffle_each_iteration=True).batch(batch_size)
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
 
     def prepare(batch: tuple[Any, Any], seed: Any) -> tuple[Any, Any]:
         images = batch[0] if augmentation is None else augment(batch[0], seed, augmentation)

@@ -33,7 +33,7 @@ from analyte.contract.run import (
 )
 from analyte.train.augmentation import Augmentation
 from analyte.train.baseline import fit_baseline
-from analyte.train.fitting import Fit, FitSettings, LabelledPictures, fit, predict
+from analyte.train.fitting import Fit, FitSettings, LabelledPictures, choose_batch_size, fit, predict
 from analyte.train.folding import fold
 from analyte.train.network import build_core
 from analyte.train.plots import plot_predicted
@@ -166,7 +166,7 @@ def _write(
             "augment": settings.augment,
             "epochs": settings.fit.epochs,
             "patience": settings.fit.patience,
-            "batch_size": settings.fit.batch_size,
+            "batch_size": choose_batch_size(len(parts["train"].samples), settings.fit),
             "learning_rate": settings.fit.learning_rate,
             "weight_decay": settings.fit.weight_decay,
         },

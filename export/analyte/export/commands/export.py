@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import load_record
 from analyte.export.tensorflow_start import start_tensorflow
@@ -34,7 +35,7 @@ def command(
     if not list_formats:
         if run is None or out is None:
             raise click.UsageError("Missing argument 'RUN' or option '--out'.")
-        check_output(out, overwrite=overwrite)
+        check_output(out, overwrite=overwrite, marker=MANIFEST_FILE)
         load_record(run)
     start_tensorflow()
     from analyte.export.bundle_writer import ExportedArtifact, write_bundle
@@ -63,7 +64,7 @@ def command(
 
     name = out.absolute().name.removesuffix(".analyte")
     try:
-        with staged_folder(out, overwrite=overwrite) as folder:
+        with staged_folder(out, overwrite=overwrite, marker=MANIFEST_FILE) as folder:
             manifest = write_bundle(run, folder, name, formats, on_done=on_done)
     finally:
         # Also on a miss: the table shows which artifact, and by how much.

@@ -90,10 +90,10 @@ def _simulate(
     out: Path, config: SimulationConfig, clip: Path | None, steps: tuple[float, ...] | None, overwrite: bool
 ) -> dict[str, Any]:
     from analyte.train.simulator.clip import clip_files, default_steps, render_clip
-    from analyte.train.simulator.writer import write_dataset
+    from analyte.train.simulator.writer import TRUTH_FILE, write_dataset
 
     # Every output is checked before the first picture is drawn.
-    check_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite, marker=TRUTH_FILE)
     summary: dict[str, Any] = {}
     if clip is not None:
         for file in clip_files(clip):

@@ -9,7 +9,7 @@ import click
 from analyte.contract.dataset import Dataset, duplicates_across_splits
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.output import check_output, staged_folder
-from analyte.contract.run import RunRecord
+from analyte.contract.run import RECORD_FILE, RunRecord
 from analyte.contract.splits import assign_splits
 from analyte.train.tensorflow_start import start_tensorflow
 
@@ -27,7 +27,7 @@ from analyte.train.tensorflow_start import start_tensorflow
     show_default=True,
     help="Epochs without a better validation error before stopping.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples per step [default: auto].")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=4e-3, show_default=True)
 @click.option(
     "--augment/--no-augment",
@@ -47,7 +47,7 @@ def command(
     size: int | None,
     epochs: int,
     patience: int,
-    batch_size: int,
+    batch_size: int | None,
     learning_rate: float,
     augment: bool,
     seed: int,
@@ -62,7 +62,7 @@ def command(
     named by a value.
     Ctrl-C stops early and keeps the best epoch (exit code 130).
     """
-    check_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite, marker=RECORD_FILE)
     data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed)
     _warn_of_duplicates(data)
     # Heavy imports only once the arguments and the labels are known to be good.
@@ -81,7 +81,7 @@ def command(
         size=size,
         augment=augment,
     )
-    with staged_folder(out, overwrite=overwrite) as folder:
+    with staged_folder(out, overwrite=overwrite, marker=RECORD_FILE) as folder:
         record = train(data, settings, folder)
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, out))
     if record.interrupted:

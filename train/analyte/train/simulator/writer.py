@@ -23,6 +23,9 @@ Progress = Callable[[int, int], None]
 """Called with the samples done and the samples in all."""
 
 
+TRUTH_FILE = "truth.json"
+
+
 @dataclass(frozen=True, slots=True)
 class SimulationResult:
     """What was written."""
@@ -49,7 +52,7 @@ def write_dataset(
     Raises: OutputError when ``out`` exists without ``overwrite``, or cannot be written; nothing is left then.
     """
     studio = Studio(config)
-    with staged_folder(out, overwrite=overwrite) as folder:
+    with staged_folder(out, overwrite=overwrite, marker=TRUTH_FILE) as folder:
         floor = noise_floor(studio)
         specimens: list[Specimen] = []
         (folder / "images").mkdir()
@@ -63,7 +66,7 @@ def write_dataset(
         _write_table(folder / "truth.csv", (_truth_row(specimen, config) for specimen in specimens))
         (folder / "dataset.toml").write_text(_dataset_toml(config, floor), "utf-8")
         truth = json.dumps(_truth(studio, floor), indent=2)
-        (folder / "truth.json").write_text(truth + "\n", "utf-8")
+        (folder / TRUTH_FILE).write_text(truth + "\n", "utf-8")
     splits = Counter(specimen.session.split or "unassigned" for specimen in specimens)
     return SimulationResult(
         path=out,

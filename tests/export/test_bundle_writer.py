@@ -1,0 +1,195 @@
+"""What a bundle holds, and that nothing leaves which does not say what Keras said."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from analyte.contract.bundle import open_bundle
+from analyte.contract.manifest import Manifest
+from analyte.contract.run import load_record, load_samples
+from analyte.export import formats
+from analyte.export.formats import FORMATS, Format, Source
+from analyte.export.gate import TOLERANCE_OF_RANGE
+from analyte.export.keras_to_onnx import keras_to_onnx
+from analyte.export.trained_model import load_model, predict
+from conftest import Invoke
+
+FILES = {
+    "manifest.json", "golden.npz", "card.md", "model.keras",
+    "model.onnx", "model-int8.onnx", "model.tflite", "model-int8.tflite",
+}  # fmt: skip
+both_views = pytest.mark.parametrize("word", ["one", "two"])
+
+
+class TestContents:
+    """Every file of a bundle."""
+
+    @pytest.fixture
+    def bundle(self, word: str, request: pytest.FixtureRequest) -> Path:
+        return request.getfixturevalue(f"{word}_view_bundle")
+
+    @pytest.fixture
+    def run(self, word: str, request: pytest.FixtureRequest) -> Path:
+        return request.getfixturevalue(f"{word}_view_run")
+
+    @both_views
+    def test_files_and_hashes(self, bundle: Path) -> None:
+        assert {file.name for file in bundle.iterdir()} == FILES
+        opened = open_bundle(bundle)
+        opened.verify()
+        manifest = opened.manifest
+        records = (*manifest.artifacts, manifest.golden, manifest.model, manifest.card)
+        assert {record.file for record in records} == FILES - {"manifest.json"}
+        for record in records:
+            data = (bundle / record.file).read_bytes()
+            assert record.sha256 == hashlib.sha256(data).hexdigest()
+            assert record.size_bytes == len(data)
+        assert opened.id == hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
+
+    @both_views
+    def test_manifest_says_what_the_run_says(self, bundle: Path, run: Path) -> None:
+        manifest, record = open_bundle(bundle).manifest, load_record(run)
+        assert manifest.name == bundle.name.removesuffix(".analyte")
+        for name in ("label", "views", "rotation_invariant", "preprocessing", "interval", "baseline"):
+            assert getattr(manifest, name) == getattr(record, name)
+        provenance = manifest.provenance
+        assert provenance.dataset == record.dataset
+        assert (provenance.recipe, provenance.seed) == (record.recipe, record.seed)
+        assert provenance.parameters == record.parameters
+        needed = {"analyte", "python", "tensorflow", "keras", "onnx", "tf2onnx", "onnxruntime", "numpy"}
+        assert needed <= set(provenance.versions)
+        assert [artifact.name for artifact in manifest.artifacts] == list(FORMATS)
+        for artifact in manifest.artifacts:
+            entry = FORMATS[artifact.name]
+            assert (artifact.engine, artifact.precision) == (entry.engine, entry.precision)
+
+    @both_views
+    def test_parity_is_measured_on_validation(self, bundle: Path, run: Path) -> None:
+        opened, samples = open_bundle(bundle), load_samples(run)
+        exact = predict(load_model(run / "model.keras"), samples.val_images).value
+        mae = float(np.abs(exact - samples.val_values).mean())
+        for artifact in opened.manifest.artifacts:
+            parity = artifact.parity
+            assert parity.n == len(samples.val_values)
+            assert parity.mae_keras == pytest.approx(mae)
+            tolerance = TOLERANCE_OF_RANGE[artifact.precision] * opened.manifest.label.span
+            assert parity.tolerance == pytest.approx(tolerance)
+            assert 0 <= parity.mean <= parity.p99 <= parity.max
+            assert abs(parity.mae - mae) <= parity.mean + 1e-9
+            gated = parity.max if artifact.precision == "float32" else parity.p99
+            assert gated <= tolerance
+
+    @both_views
+    def test_golden_set_is_what_keras_says(self, bundle: Path, run: Path) -> None:
+        golden, samples = open_bundle(bundle).golden_set(), load_samples(run)
+        assert 1 <= len(golden.images) <= 64
+        exact = predict(load_model(run / "model.keras"), golden.images)
+        np.testing.assert_array_equal(golden.value, exact.value)
+        np.testing.assert_array_equal(golden.sigma, exact.sigma)
+        np.testing.assert_array_equal(golden.features, exact.features)
+        # Validation pictures with their values, from one end of the range to the other.
+        known = {p.tobytes(): v for p, v in zip(samples.val_images, samples.val_values, strict=True)}
+        assert [known[picture.tobytes()] for picture in golden.images] == golden.true.tolist()
+        assert golden.true.min() == samples.val_values.min()
+        assert golden.true.max() == samples.val_values.max()
+
+    @both_views
+    def test_model_is_that_of_the_run(self, bundle: Path, run: Path) -> None:
+        assert (bundle / "model.keras").read_bytes() == (run / "model.keras").read_bytes()
+
+    @both_views
+    def test_card(self, bundle: Path, run: Path) -> None:
+        text = (bundle / "card.md").read_text("utf-8")
+        record = load_record(run)
+        assert text.startswith(f"# {bundle.name.removesuffix('.analyte')}\n")
+        assert "Reads **dye** in **mg/L** from 0 to 10" in text
+        assert ", ".join(record.views) in text
+        assert record.dataset.sha256[:16] in text
+        assert "CC0-1.0" in text
+        network, curve = (record.validation_mae[name] for name in ("keras", "baseline"))
+        assert f"network {network:.4g} mg/L, calibration curve {curve:.4g} mg/L" in text
+        verdict = "beats the" if network < curve else "does not beat the"
+        assert verdict in " ".join(text.split())
+        for name in FORMATS:
+            assert f"| {name} |" in text
+
+
+def test_golden_pictures_span_a_large_validation_split(one_view_run: Path, tmp_path: Path) -> None:
+    """Where there are more than 64, they are spread evenly over the values."""
+    import shutil
+
+    from analyte.contract.run import RunSamples
+    from analyte.export.bundle_writer import GOLDEN_SIZE, write_bundle
+
+    run, folder = tmp_path / "run", tmp_path / "bundle"
+    shutil.copytree(one_view_run, run)
+    folder.mkdir()
+    samples = load_samples(run)
+    # The training pictures are made the judges, only to have many.
+    RunSamples(
+        samples.val_images, samples.val_values, samples.val_sessions,
+        samples.train_images, samples.train_values, samples.train_sessions,
+    ).save(run)  # fmt: skip
+    assert len(samples.train_values) > GOLDEN_SIZE
+    write_bundle(run, folder, "b", [FORMATS["onnx"]])
+    golden = open_bundle(folder).golden_set()
+    assert len(golden.true) == GOLDEN_SIZE
+    assert (np.diff(golden.true) >= 0).all()
+    assert np.diff(golden.true).max() < 0.05 * 10
+
+
+def perturbed(source: Source) -> bytes:
+    """A conversion that lost a little of one weight, as a converter with a bug would."""
+    copy = keras.models.clone_model(source.model)
+    copy.set_weights(source.model.get_weights())
+    layer = copy.get_layer("head_logits")
+    kernel, bias = layer.get_weights()
+    kernel[:, ::2] *= 1.02
+    layer.set_weights([kernel, bias])
+    return keras_to_onnx(copy)
+
+
+class TestGate:
+    """A sabotaged converter."""
+
+    @pytest.fixture(autouse=True)
+    def sabotage(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        bad: Format = dataclasses.replace(FORMATS["onnx"], convert=perturbed)
+        monkeypatch.setitem(formats.FORMATS, "onnx", bad)
+
+    def test_nothing_is_written(self, one_view_run: Path, tmp_path: Path, invoke: Invoke) -> None:
+        out = tmp_path / "b.analyte"
+        outcome = invoke("export", one_view_run, "-o", out, "--format", "onnx", "--format", "tflite")
+        assert outcome.code == 4
+        assert list(tmp_path.iterdir()) == []
+        # The table still shows which, and by how much; the line says what it means.
+        rows = {line.split()[0]: line for line in outcome.stdout.splitlines()}
+        assert "FAILED" in rows["onnx"]
+        assert "FAILED" not in rows["tflite"]
+        assert "onnx: max deviation" in outcome.stderr
+        assert "mg/L" in outcome.stderr
+        assert len(outcome.stderr.strip().splitlines()) == 1
+
+    def test_old_bundle_is_kept(
+        self, one_view_run: Path, one_view_bundle: Path, tmp_path: Path, invoke: Invoke
+    ) -> None:
+        import shutil
+
+        out = tmp_path / "b.analyte"
+        shutil.copytree(one_view_bundle, out)
+        before = {file.name: file.read_bytes() for file in out.iterdir()}
+        outcome = invoke("export", one_view_run, "-o", out, "--format", "onnx", "--overwrite")
+        assert outcome.code == 4
+        assert {file.name: file.read_bytes() for file in out.iterdir()} == before
+        assert [p.name for p in tmp_path.iterdir()] == ["b.analyte"]
+
+
+def test_manifest_has_no_room_for_unknown_keys(one_view_bundle: Path) -> None:
+    text = (one_view_bundle / "manifest.json").read_text("utf-8")
+    assert Manifest.model_validate_json(text).model_dump_json(indent=2) + "\n" == text

@@ -1,0 +1,92 @@
+"""The gate at its edges: what passes, what does not, and in whose unit it says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analyte.contract.arrays import UInt8Array
+from analyte.contract.manifest import Precision
+from analyte.export.gate import MAE_GROWTH, MAE_SLACK_OF_RANGE, TOLERANCE_OF_RANGE, Judged, Verdict, judge
+from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
+
+SPAN = 200.0
+N = 100
+
+
+class Said:
+    """An engine whose value is Keras' value, taken from the first pixels, plus an error per picture."""
+
+    def __init__(self, error: np.ndarray) -> None:
+        self.error = error
+
+    @property
+    def info(self) -> EngineInfo:
+        raise NotImplementedError
+
+    @property
+    def shape(self) -> GraphShape:
+        raise NotImplementedError
+
+    def run(self, images: UInt8Array) -> Prediction:
+        index = images[:, 0, 0, 0, 0].astype(int)
+        value = (index + self.error[index]).astype(np.float32)
+        return Prediction(value, np.ones_like(value), np.zeros((len(value), 1), np.float32))
+
+    def close(self) -> None:
+        pass
+
+
+def verdict(error: np.ndarray, precision: Precision, true_error: float = 0.0) -> Verdict:
+    """``error``: of the engine against Keras; ``true_error``: of Keras against the truth."""
+    images = np.zeros((N, 1, 8, 8, 3), np.uint8)
+    images[:, 0, 0, 0, 0] = np.arange(N)
+    keras = np.arange(N, dtype=np.float32)
+    return judge(Said(error), precision, Judged(images, keras.astype(np.float64) - true_error, keras), SPAN)
+
+
+def test_tolerances_are_those_that_were_decided() -> None:
+    """Loosening one is a decision, not an accident."""
+    assert TOLERANCE_OF_RANGE == {"float32": 1e-5, "int8": 1e-2}
+    assert (MAE_GROWTH, MAE_SLACK_OF_RANGE) == (0.02, 1e-3)
+
+
+@pytest.mark.parametrize(("factor", "passes"), [(0.9, True), (1.1, False)])
+def test_float32_is_judged_by_its_worst_picture(factor: float, passes: bool) -> None:
+    error = np.zeros(N)
+    error[17] = factor * 1e-5 * SPAN
+    found = verdict(error, "float32")
+    assert (not found.problems) is passes
+    assert found.deviation.tolerance == pytest.approx(1e-5 * SPAN)
+    assert found.deviation.max == pytest.approx(factor * 1e-5 * SPAN, rel=1e-2)
+    if not passes:
+        assert "max deviation 0.0022 exceeds the tolerance 0.002" in found.problems[0]
+
+
+@pytest.mark.parametrize(("bad", "passes"), [(1, True), (5, False)])
+def test_int8_is_judged_by_its_99th_percentile(bad: int, passes: bool) -> None:
+    error = np.zeros(N)
+    error[:bad] = 1.5 * 1e-2 * SPAN
+    found = verdict(error, "int8", true_error=50.0)
+    assert (not found.problems) is passes
+
+
+@pytest.mark.parametrize(("bias", "passes"), [(0.19, True), (0.21, False)])
+def test_small_errors_have_slack(bias: float, passes: bool) -> None:
+    """Keras is perfect here: a thousandth of the range, 0.2, may be added, and no more."""
+    assert (not verdict(np.full(N, bias), "int8").problems) is passes
+
+
+@pytest.mark.parametrize(("bias", "passes"), [(0.9, True), (1.1, False)])
+def test_bias_on_top_of_large_errors(bias: float, passes: bool) -> None:
+    """Two percent of Keras' own error of 50."""
+    found = verdict(np.full(N, bias), "int8", true_error=50.0)
+    assert (not found.problems) is passes
+    assert (found.deviation.mae, found.deviation.mae_keras) == (pytest.approx(50.0 + bias), 50.0)
+
+
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_not_a_number_never_passes(precision: Precision) -> None:
+    error = np.zeros(N)
+    error[3] = np.nan
+    assert verdict(error, precision).problems
