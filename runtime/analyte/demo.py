@@ -84,7 +84,7 @@ def command(out: Path, seed: int, overwrite: bool) -> None:
     results = _read_clip(out, bundle, clip)
     unit = results[0].reading["unit"]
     click.echo(_table(results, unit))
-    _draw(results, unit, out / "readings.png")
+    _draw(results, unit, clip, out / "readings.png")
     click.echo(f"\ndone in {time.monotonic() - started:.0f} s; everything is in {out}:")
     for path in sorted(out.iterdir()):
         click.echo(f"  {path}")
@@ -150,14 +150,39 @@ def _table(results: Sequence[FrameResult], unit: str) -> str:
     return "\n" + format_table(header, rows, right=frozenset((0, 1, 2, 4, 5)))
 
 
-def _draw(results: Sequence[FrameResult], unit: str, path: Path) -> None:
-    """Draw true and read values over the clip."""
+def _wells(results: Sequence[FrameResult], clip: Path) -> list[tuple[float, Any]]:
+    """Return the true value and the region, RGB, of the first frame of each concentration."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(clip))
+    try:
+        frames = []
+        while (grabbed := capture.read())[0]:
+            frames.append(grabbed[1])
+    finally:
+        capture.release()
+    wells: dict[float, Any] = {}
+    for result in results:
+        x, y, w, h = result.reading["regions"]["sample"]
+        crop = frames[result.frame][y : y + h, x : x + w]
+        wells.setdefault(result.true, cv2.cvtColor(crop, cv2.COLOR_BGR2RGB))
+    return list(wells.items())
+
+
+def _draw(results: Sequence[FrameResult], unit: str, clip: Path, path: Path) -> None:
+    """Draw true and read values over the clip, below what the camera saw."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = Figure(figsize=(9, 5.4), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots()
+    above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(1, 3))[:, 0]
+    seen = _wells(results, clip)
+    for axes, (true, picture) in zip(above.subplots(1, len(seen)), seen, strict=True):
+        axes.imshow(picture)
+        axes.set_title(f"{true:g} {unit}", fontsize=9)
+        axes.axis("off")
+    axes = below.subplots()
     given = [result for result in results if not result.reading["refused"]]
     frames = [result.frame for result in given]
     axes.fill_between(
@@ -180,6 +205,6 @@ def _draw(results: Sequence[FrameResult], unit: str, path: Path) -> None:
     )
     axes.set_xlabel("frame of the clip")
     axes.set_ylabel(f"nitrite, {unit}")
-    axes.set_title("Simulated clip of known concentrations, read by the daemon (TFLite int8)", fontsize=11)
+    figure.suptitle("Simulated clip of known concentrations, read by the daemon (TFLite int8)", fontsize=11)
     axes.legend()
     figure.savefig(path, dpi=110)

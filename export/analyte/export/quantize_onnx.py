@@ -32,7 +32,8 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ship
             {INPUT: graph_input(images[i : i + 1])} for i in range(len(images))
         )
 
-    def get_next(self) -> dict[str, Any] | None:
+    def get_next(self) -> Any:
+        """Return the next feed, None after the last."""
         return next(self._feed, None)
 
 

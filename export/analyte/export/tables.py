@@ -49,7 +49,18 @@ def evaluation_table(evaluation: Evaluation) -> str:
     ]
     header = ("name", "n", "MAE", "RMSE", "R2", "max error", "rounded accuracy", "coverage")
     title = f"{evaluation.dataset}, {evaluation.split} split, errors in {evaluation.unit}"
-    return f"{title}\n{format_table(header, rows, right=frozenset(range(1, 8)))}"
+    table = format_table(header, rows, right=frozenset(range(1, 8)))
+    return f"{title}\n{table}\n{_verdict(evaluation)}"
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    """Say whether the network was worth it."""
+    mae = {row.name: row.metrics.mae for row in evaluation.results}
+    network, curve = mae["keras"], mae["baseline"]
+    if network < curve:
+        smaller = 100 * (1 - network / curve)
+        return f"The network beats the calibration curve (baseline): its MAE is {smaller:.0f} % smaller."
+    return "The network does NOT beat the calibration curve (baseline): prefer the curve."
 
 
 def _or_dash(value: float | None, spec: str) -> str:
