@@ -1,4 +1,4 @@
-# Two commands do everything on a machine with Python >= 3.11 and make:
+# Two commands do everything on a machine with Python 3.11 to 3.13 and make:
 #   make demo    simulate, train, export, prove, and run the daemon, into ./demo
 #   make test    every test
 # Both create .venv when it is missing and are safe to run again.
@@ -20,8 +20,8 @@ help:
 	@echo "  make clean   remove .venv and everything that was made"
 
 $(VENV)/created:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-	  { echo "make: $(PYTHON) is older than 3.11. Name a newer one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+	  { echo "make: $(PYTHON) is not 3.11 to 3.13 (TensorFlow). Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 

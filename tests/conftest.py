@@ -36,8 +36,7 @@ def invoke(*arguments: str | int | float | Path) -> Outcome:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main()
     except SystemExit as stop:
-        assert isinstance(stop.code, int)
-        return Outcome(stop.code, out.getvalue(), err.getvalue())
+        return Outcome(int(stop.code or 0), out.getvalue(), err.getvalue())
     finally:
         sys.argv = argv
     raise AssertionError("main() always exits")

@@ -23,6 +23,9 @@ _SAMPLES, _SIZE_PX = 1200, 96
 _NETWORK_PX, _EPOCHS = 32, 20
 """Small and short: the demo shows the way in minutes; a real training takes the defaults."""
 
+_MARKER = "DEMO.txt"
+"""Tells a folder of the demo from one with real readings, which is never overwritten."""
+
 _PROFILE = """\
 # Written by `analyte demo`: a device whose camera is a simulated clip.
 [device]
@@ -65,8 +68,9 @@ def command(out: Path, seed: int, overwrite: bool) -> None:
 
     Everything is left in OUT: photographs, run, bundle, clip, readings and a picture of true against read.
     """
-    check_output(out, overwrite=overwrite)
+    check_output(out, overwrite=overwrite, marker=_MARKER)
     out.mkdir(parents=True, exist_ok=True)
+    (out / _MARKER).write_text("Made by `analyte demo`, which may replace everything here.\n", "utf-8")
     started = time.monotonic()
     again = ["--overwrite"] if overwrite else []
     data, clip, run, bundle = out / "photographs", out / "clip.avi", out / "run", out / "nitrite.analyte"

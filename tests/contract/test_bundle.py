@@ -115,6 +115,25 @@ class TestOpen:
         edit_manifest(folder, **change)
         refused(lambda: open_bundle(folder), IntegrityError, 7, "manifest.json: ", says)
 
+    @pytest.mark.parametrize(("old", "new"), [('"unit":"', '"unit":"m'), ('"quantile":', '"quantile":1')])
+    def test_manifest_that_is_edited_by_hand(self, folder: Path, old: str, new: str) -> None:
+        file = folder / "manifest.json"
+        text = json.dumps(json.loads(file.read_text("utf-8")), separators=(",", ":"))
+        edit_manifest(folder)
+        assert old in text
+        file.write_text(text.replace(old, new), "utf-8")
+        refused(lambda: open_bundle(folder), IntegrityError, 7, "the manifest was altered after export")
+
+    @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"0" * 64 + b"  manifest.json\n"])
+    def test_hash_of_the_manifest_that_is_missing_or_another(
+        self, folder: Path, content: bytes | None
+    ) -> None:
+        file = folder / "manifest.sha256"
+        file.unlink()
+        if content is not None:
+            file.write_bytes(content)
+        refused(lambda: open_bundle(folder), IntegrityError, 7, "manifest")
+
     def test_missing_key(self, folder: Path) -> None:
         manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
         del manifest["label"]
@@ -222,7 +241,9 @@ def run(folder: Path, tmp_path: Path) -> Path:
         "rotation_invariant": True,
         "preprocessing": manifest.preprocessing,
         "parameters": 5,
-        "dataset": DatasetRecord(name="d", sha256="0" * 64, licence="", counts={"train": 2}),
+        "dataset": DatasetRecord(
+            name="d", sha256="0" * 64, licence="", counts={"train": 2}, seen=("0" * 16,)
+        ),
         "splits": {"a.png": "train"},
         "baseline": manifest.baseline,
         "interval": manifest.interval,

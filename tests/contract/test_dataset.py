@@ -113,7 +113,8 @@ def test_subset_counts_and_groups(tmp_path: Path) -> None:
     assert data.counts() == {"test": 1, "train": 2}
     assert [s.value for s in data.subset("test").samples] == [2.0]
     assert not data.subset("val").samples
-    assert groups_of(data.samples) == ["a.png@0,0,8,8", "a.png@8,0,8,8", "b.png@0,0,8,8"]
+    # Regions of one photograph are one group: they must not stand on two sides of a split.
+    assert groups_of(data.samples) == ["a.png", "b.png"]
     assert load_dataset(write_dataset(tmp_path / "e")).counts() == {"unassigned": 2}
 
 

@@ -1,4 +1,4 @@
-"""The model files themselves: the graph contract, stock operators, and integers where integers are promised."""
+"""The model files themselves: the graph contract, stock operators, integers where they are promised."""
 
 from __future__ import annotations
 
@@ -100,8 +100,10 @@ class TestOnnx:
             node = made_by[tensor]
             return source(node.input[0]) if node.op_type in ("Transpose", "Reshape", "Identity") else node
 
-        trunk = [node for node in graph.node if node.op_type == "Conv"]
-        assert len(trunk) == len(convolutions(bundle))
+        first, *trunk = (node for node in graph.node if node.op_type == "Conv")
+        assert 1 + len(trunk) == len(convolutions(bundle)) > 1
+        # The first takes the colours as they are: docs/decisions/0008.
+        assert constants[first.input[1]].dtype == np.float32
         for node in trunk:
             picture, kernel = (source(name) for name in node.input[:2])
             assert picture.op_type == kernel.op_type == "DequantizeLinear"
@@ -163,8 +165,10 @@ class TestTflite:
     @both_views
     def test_int8_trunk_and_float_head(self, bundle: Bundle) -> None:
         quantized = self.interpreter(bundle, "tflite-int8")
-        trunk = self.inputs(quantized, "CONV_2D")
-        assert len(trunk) == len(convolutions(bundle))
+        first, *trunk = self.inputs(quantized, "CONV_2D")
+        assert 1 + len(trunk) == len(convolutions(bundle)) > 1
+        # The first takes the colours as they are: docs/decisions/0008.
+        assert set(first) == {np.float32}
         assert {(pair[0], pair[1]) for pair in trunk} == {(np.int8, np.int8)}
         head = self.inputs(quantized, "FULLY_CONNECTED")
         assert len(head) >= 3
@@ -178,7 +182,7 @@ class TestTflite:
 def test_int8_files_are_smaller(bundle: Bundle, family: str) -> None:
     """By nearly three quarters of what the convolutions take; the head stays as large as it was."""
     exact, quantized = (bundle.artifact(name).size_bytes for name in (family, f"{family}-int8"))
-    kernels = sum(int(np.prod(layer.kernel.shape)) for layer in convolutions(bundle))
+    kernels = sum(int(np.prod(layer.kernel.shape)) for layer in convolutions(bundle)[1:])
     # The graph's own description, with a scale per filter, takes some kilobytes more.
     assert quantized <= exact - 3 * kernels + 20_000
     assert quantized < exact

@@ -22,7 +22,7 @@ class Constant:
     def run(self, images: UInt8Array) -> Prediction:
         self.runs.append(len(images))
         zeros = np.zeros(len(images), np.float32)
-        return Prediction(zeros, zeros, zeros[:, np.newaxis])
+        return Prediction(zeros, zeros + 0.5, zeros[:, np.newaxis])
 
     def close(self) -> None:
         pass
@@ -60,3 +60,29 @@ def test_not_finite_never_passes(bad: float) -> None:
 def test_unequal_lengths() -> None:
     with pytest.raises(ValueError, match="2 images, 1 reference"):
         measure_deviation(Constant(), np.zeros((2, 1, 2, 2, 3), np.uint8), np.zeros(1), 1)
+
+
+@pytest.mark.parametrize(
+    ("reference", "float32", "int8"),
+    [
+        (0.5, True, True),
+        (0.498, True, True),
+        (0.55, False, True),
+        (0.65, False, False),
+        (0.025, False, False),
+    ],
+)
+def test_sigma_is_gated_too(reference: float, float32: bool, int8: bool) -> None:
+    """Intervals are made of sigma: an engine whose sigma is another has wrong intervals."""
+    images = np.zeros((8, 1, 2, 2, 3), np.uint8)
+    sigma = np.full(8, reference, np.float32)
+    deviation = measure_deviation(Constant(), images, np.zeros(8), 4, sigma=sigma)
+    assert deviation.sigma_ratio == pytest.approx(0.5 / reference)
+    assert deviation.passes("float32", 1.0) is float32
+    assert deviation.passes("int8", 1.0) is int8
+
+
+def test_sigma_that_is_not_finite_never_passes() -> None:
+    images = np.zeros((8, 1, 2, 2, 3), np.uint8)
+    deviation = measure_deviation(Constant(), images, np.zeros(8), 4, sigma=np.full(8, np.nan, np.float32))
+    assert not deviation.passes("int8", 1.0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Flag, Reason
-from analyte.runtime.judgement import judge
+from analyte.runtime.judgement import SecondOpinion, judge
 
 LABEL = LabelSpec(analyte="dye", unit="mg/L", range=(10.0, 20.0))
 INTERVAL = IntervalCalibration(coverage=0.9, quantile=2.0, n=50)
@@ -65,3 +65,16 @@ def test_a_value_is_given_only_with_a_finite_interval_around_it(value: float, si
     assert result.lower <= result.value <= result.upper
     in_range = LABEL.low <= result.value <= LABEL.high
     assert result.flags == (() if in_range else (Flag.OUT_OF_RANGE,))
+
+
+@pytest.mark.parametrize("curve", [12.0, 18.0])
+def test_a_second_opinion_that_agrees_changes_nothing(curve: float) -> None:
+    assert judge(15.0, 0.25, LABEL, INTERVAL, SecondOpinion(curve, 3.0)) == judge(15.0, 0.25, LABEL, INTERVAL)
+
+
+@pytest.mark.parametrize("curve", [11.9, 18.1, 400.0, math.nan, math.inf, -math.inf])
+def test_a_second_opinion_that_disagrees_refuses(curve: float) -> None:
+    result = judge(15.0, 0.25, LABEL, INTERVAL, SecondOpinion(curve, 3.0))
+    assert result.reason is Reason.IMPLAUSIBLE
+    assert (result.value, result.lower, result.upper) == (None, None, None)
+    assert "agree within 3 mg/L; got 15 and" in result.detail

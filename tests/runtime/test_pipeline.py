@@ -27,6 +27,7 @@ from runtime.tiny_bundles import (
     HALF_WIDTH,
     SIGMA,
     File,
+    edit_manifest,
     expected_value,
     onnx_model,
     value_of,
@@ -166,7 +167,7 @@ class TestViews:
         frames = [frame_of(shots[0], name="r", age_s=1.0), frame_of(shots[1], name="s")]
         reading = open_pipeline(two_view_bundle).measure(frames)
         assert reading.value == pytest.approx(self.expected(two_view_bundle, shots, [None, None]), abs=1e-4)
-        assert (reading.frames, reading.source) == (2, "r, s")
+        assert (reading.frames, reading.source) == (2, "reference=r, sample=s")
         assert reading.capture_age_ms >= 1000.0
 
     def test_oldest_frame_counts(self, two_view_bundle: Path) -> None:
@@ -188,3 +189,15 @@ def test_model_file_that_does_not_fit_its_manifest(tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "b.analyte", [File("onnx", "onnx", onnx_model(1, size=32))])
     with pytest.raises(IntegrityError, match=r"expected 1 views of 16 pixels; got 1 views of 32"):
         open_pipeline(path)
+
+
+def test_network_and_calibration_curve_that_disagree(bundle: Path) -> None:
+    """A network saturates outside its range; the curve goes on. The one-view test curve says 0 always."""
+    edit_manifest(bundle, disagreement_limit=40.0)
+    pipeline = open_pipeline(bundle)
+    good, odd = (0, 0, 100), (0, 0, 250)
+    assert value_of(good) < 40.0 < value_of(odd) < 100.0
+    assert not pipeline.measure(one_colour(good)).refused
+    refused = pipeline.measure(one_colour(odd))
+    assert (refused.refused, refused.reason, refused.value) == (True, Reason.IMPLAUSIBLE, None)
+    assert "agree within 40 mg/L" in refused.detail

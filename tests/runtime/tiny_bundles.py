@@ -21,7 +21,7 @@ import numpy as np
 
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.baseline import Baseline
-from analyte.contract.bundle import record_file
+from analyte.contract.bundle import record_file, write_manifest
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.manifest import Artifact, Deviation, EngineName, Manifest, Precision, Provenance
@@ -161,7 +161,7 @@ def write_bundle(
         preprocessing=preprocessing,
         preprocessing_sha256=preprocessing.digest(),
         interval=IntervalCalibration(coverage=0.95, quantile=QUANTILE, n=100),
-        baseline=Baseline(mean=(0.0,), scale=(1.0,), weights=(1.0,), intercept=0.0, penalty=1.0),
+        baseline=flat_curve(len(views)),
         artifacts=tuple(_artifact(folder / f"{f.name}{suffixes[f.engine]}", f) for f in files),
         golden=record_file(folder / "golden.npz"),
         model=record_file(folder / "model.keras"),
@@ -170,12 +170,14 @@ def write_bundle(
             recipe="tiny",
             seed=0,
             parameters=3,
-            dataset=DatasetRecord(name="tiny", sha256=hashlib.sha256(b"").hexdigest(), licence="", counts={}),
+            dataset=DatasetRecord(
+                name="tiny", sha256=hashlib.sha256(b"").hexdigest(), licence="", counts={}, seen=()
+            ),
             versions={},
             created_at="2026-01-01T00:00:00+00:00",
         ),
     )
-    (folder / "manifest.json").write_text(manifest.model_dump_json(indent=2), "utf-8")
+    write_manifest(manifest, folder)
     return folder
 
 
@@ -190,9 +192,23 @@ def _artifact(path: Path, file: File) -> Artifact:
     )
 
 
+def flat_curve(views: int) -> Baseline:
+    """A calibration curve that says 0 of every picture."""
+    count = 2 * (6 * views + 3 * (views - 1))
+    zeros, ones = (0.0,) * count, (1.0,) * count
+    return Baseline(mean=zeros, scale=ones, weights=zeros, intercept=0.0, penalty=1.0)
+
+
 def edit_manifest(bundle: Path, **changes: object) -> None:
+    """Change keys of the manifest and make its hash fit, as an exporter with other ideas would."""
     file = bundle / "manifest.json"
     file.write_text(json.dumps(json.loads(file.read_text("utf-8")) | changes), "utf-8")
+    rehash(bundle)
+
+
+def rehash(bundle: Path) -> None:
+    digest = hashlib.sha256((bundle / "manifest.json").read_bytes()).hexdigest()
+    (bundle / "manifest.sha256").write_text(f"{digest}  manifest.json\n", "ascii")
 
 
 def write_picture(path: Path, bgr: tuple[int, int, int], size: tuple[int, int] = (48, 64)) -> Path:

@@ -13,12 +13,9 @@ from analyte.contract.arrays import UInt8Array
 from analyte.train.augmentation import Augmentation, augment
 from train.tiny_studies import random_pictures
 
-OFF = Augmentation(
-    **{
-        field.name: False if field.name == "rotation" else 0.0
-        for field in dataclasses.fields(Augmentation)
-        if field.name == "rotation" or isinstance(field.default, (int, float))
-    }
+OFF = dataclasses.replace(
+    Augmentation(rotation=False),
+    **{f.name: 0.0 for f in dataclasses.fields(Augmentation) if isinstance(f.default, float)},
 )
 
 

@@ -57,17 +57,19 @@ class TestChooseSize:
         assert self.size(one_view_study, None, *regions) == expected
 
 
+@pytest.fixture(scope="module")
+def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, RunRecord]]:
+    """Runs and their records: two of one seed, one of another."""
+    folder = tmp_path_factory.mktemp("seeds")
+    study = write_study(folder / "study", Study(samples=72))
+    return {
+        name: (folder / name, train_run(study, folder / name, epochs=2, seed=seed))
+        for name, seed in (("first", 3), ("again", 3), ("other", 4))
+    }
+
+
 class TestSeed:
     """The same seed gives the same network; nothing else decides."""
-
-    @pytest.fixture(scope="class")
-    def records(self, tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, RunRecord]]:
-        folder = tmp_path_factory.mktemp("seeds")
-        study = write_study(folder / "study", Study(samples=72))
-        return {
-            name: (folder / name, train_run(study, folder / name, epochs=2, seed=seed))
-            for name, seed in (("first", 3), ("again", 3), ("other", 4))
-        }
 
     def weights(self, run: Path) -> list[np.ndarray]:
         return keras.saving.load_model(run / "model.keras", compile=False).get_weights()
@@ -203,8 +205,8 @@ def thin_out(study: Path, session: str, keep: int) -> None:
 
 
 def test_few_training_samples_are_refused(tmp_path: Path) -> None:
-    study = write_study(tmp_path / "study", Study(samples=10))
-    with pytest.raises(DatasetError, match="too few training samples; expected at least 8; got"):
+    study = write_study(tmp_path / "study", Study(samples=9))
+    with pytest.raises(DatasetError, match="too few training samples; expected at least 8; got 7"):
         train_run(study, tmp_path / "run", epochs=1)
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
 import numpy as np
 
-from analyte.contract.bundle import record_file
+from analyte.contract.bundle import record_file, write_manifest
 from analyte.contract.errors import ParityError
 from analyte.contract.manifest import (
     CARD_FILE,
     GOLDEN_FILE,
-    MANIFEST_FILE,
     MODEL_FILE,
     Artifact,
     Manifest,
@@ -26,6 +23,7 @@ from analyte.contract.manifest import (
 )
 from analyte.contract.run import MODEL_FILE as RUN_MODEL_FILE
 from analyte.contract.run import RunRecord, RunSamples, load_record, load_samples
+from analyte.contract.versions import installed_versions
 from analyte.export.card import card_text
 from analyte.export.formats import Format, Source
 from analyte.export.gate import Judged, Verdict, judge
@@ -33,7 +31,9 @@ from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.registry import open_engine
 
 GOLDEN_SIZE = 64
+GOLDEN_BATCHES = (1, GOLDEN_SIZE)
 _ARTIFACT_STEM = "model"
+_LIBRARIES = ("tensorflow", "keras", "onnx", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +60,29 @@ def write_bundle(
     record, samples = load_record(run), load_samples(run)
     model = load_model(run / RUN_MODEL_FILE)
     source = Source(model, samples.train_images)
-    judged = Judged(samples.val_images, samples.val_values, predict(model, samples.val_images).value)
+    judged = Judged(samples.val_images, samples.val_values, predict(model, samples.val_images))
     artifacts: list[Artifact] = []
     problems: list[str] = []
+    golden = _write_golden(model, samples, folder / GOLDEN_FILE)
     for entry in formats:
         file = folder / f"{_ARTIFACT_STEM}{entry.suffix}"
         file.write_bytes(entry.convert(source))
         engine = open_engine(file, entry.engine)
         try:
             verdict = judge(engine, entry.precision, judged, record.label.span)
+            # What devices will test themselves against must pass here, at the batch sizes that they use.
+            on_golden = [
+                judge(engine, entry.precision, golden, record.label.span, batch) for batch in GOLDEN_BATCHES
+            ]
         finally:
             engine.close()
         artifacts.append(_describe(entry, file, verdict))
         problems += [f"{entry.name}: {problem}" for problem in verdict.problems]
+        problems += [
+            f"{entry.name} on the golden set: {problem}"
+            for other in on_golden
+            for problem in other.deviation_problems
+        ]
         on_done(ExportedArtifact(entry, verdict, file.stat().st_size))
     if problems:
         raise ParityError(
@@ -81,10 +91,9 @@ def write_bundle(
             fix="No bundle was written. Train longer or leave the format out",
         )
     shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
-    _write_golden(model, samples, folder / GOLDEN_FILE)
     (folder / CARD_FILE).write_text(card_text(name, record, artifacts), "utf-8")
     manifest = _manifest(name, record, artifacts, folder)
-    (folder / MANIFEST_FILE).write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+    write_manifest(manifest, folder)
     return manifest
 
 
@@ -98,8 +107,8 @@ def _describe(entry: Format, file: Path, verdict: Verdict) -> Artifact:
     )
 
 
-def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> None:
-    """Choose validation pictures spread evenly over the values and store what Keras says of them."""
+def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> Judged:
+    """Choose validation pictures spread evenly over the values, store and return what Keras says."""
     order = np.argsort(samples.val_values, kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_SIZE).round().astype(int))]
     images = samples.val_images[chosen]
@@ -113,6 +122,7 @@ def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> None:
             features=prediction.features,
             true=samples.val_values[chosen],
         )
+    return Judged(images, samples.val_values[chosen], prediction)
 
 
 def _manifest(name: str, record: RunRecord, artifacts: Sequence[Artifact], folder: Path) -> Manifest:
@@ -125,6 +135,7 @@ def _manifest(name: str, record: RunRecord, artifacts: Sequence[Artifact], folde
         preprocessing_sha256=record.preprocessing.digest(),
         interval=record.interval,
         baseline=record.baseline,
+        disagreement_limit=record.disagreement_limit,
         artifacts=tuple(artifacts),
         golden=record_file(folder / GOLDEN_FILE),
         model=record_file(folder / MODEL_FILE),
@@ -134,12 +145,7 @@ def _manifest(name: str, record: RunRecord, artifacts: Sequence[Artifact], folde
             seed=record.seed,
             parameters=record.parameters,
             dataset=record.dataset,
-            versions={**record.versions, **_versions()},
+            versions={**record.versions, **installed_versions(_LIBRARIES)},
             created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         ),
     )
-
-
-def _versions() -> dict[str, str]:
-    names = ("analyte", "tensorflow", "keras", "onnx", "tf2onnx", "onnxruntime", "ai-edge-litert", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from tqdm import tqdm
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.baseline import Baseline
 from analyte.contract.bundle import Bundle, open_bundle
-from analyte.contract.dataset import Dataset
+from analyte.contract.dataset import Dataset, sample_hashes
 from analyte.contract.errors import DatasetError
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
@@ -22,7 +22,6 @@ from analyte.contract.metrics import Metrics, regression_metrics
 from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec
 from analyte.contract.run import MODEL_FILE, DatasetRecord, load_record
-from analyte.contract.splits import assign_splits
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.protocol import Prediction
 from analyte.runtime.engines.registry import open_engine
@@ -42,7 +41,6 @@ class Subject:
     baseline: Baseline
     dataset: DatasetRecord
     """What it was trained on."""
-    seed: int
     predictors: dict[str, Predictor]
     """``keras`` and the artifacts, by name."""
 
@@ -57,12 +55,25 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Samples to evaluate on."""
+
+    dataset: Dataset
+    split: str
+    """``test``: marked as such, or what training left aside; ``all``: data that training knew nothing of."""
+    seen: int
+    """Samples that were left out because training or validation saw them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """Errors in the label's unit."""
 
     dataset: str
     split: str
-    """``test``, or ``all`` where the data have no test split of their own."""
+    """See `Chosen`."""
+    seen: int
+    """Samples that were left out because training or validation saw them."""
     unit: str
     results: tuple[Result, ...]
 
@@ -79,7 +90,6 @@ def open_subject(path: Path) -> Subject:
         record.interval,
         record.baseline,
         record.dataset,
-        record.seed,
         {"keras": _keras_predictor(path / MODEL_FILE)},
     )
 
@@ -98,7 +108,6 @@ def _bundle_subject(bundle: Bundle) -> Subject:
         manifest.interval,
         manifest.baseline,
         manifest.provenance.dataset,
-        manifest.provenance.seed,
         predictors,
     )
 
@@ -108,11 +117,11 @@ def _keras_predictor(path: Path) -> Predictor:
     return lambda images: predict(model, images)
 
 
-def choose_samples(dataset: Dataset, subject: Subject) -> tuple[Dataset, str]:
-    """Return the samples to evaluate on, and the name of the split.
+def choose_samples(dataset: Dataset, subject: Subject) -> Chosen:
+    """Return the samples to evaluate on: never one whose very pictures training or validation saw.
 
-    The test split where the dataset marks one. Where it marks none: the test split that training set aside,
-    if this is the training data; else every sample. Raises: DatasetError when the views or unit differ.
+    The test split where the dataset marks one, else every sample; then without those that were seen.
+    Raises: DatasetError when the views or unit differ, or nothing is left.
     """
     if dataset.spec.views != subject.views or dataset.spec.unit != subject.label.unit:
         raise DatasetError(
@@ -122,21 +131,28 @@ def choose_samples(dataset: Dataset, subject: Subject) -> tuple[Dataset, str]:
             got=f"views {', '.join(dataset.spec.views)} in {dataset.spec.unit}",
         )
     marked = dataset.subset("test")
-    if marked.samples:
-        return marked, "test"
-    try:
-        assigned = assign_splits(dataset, seed=subject.seed)
-    except DatasetError:
-        # Too few groups to split: then it cannot be the training data either.
-        return dataset, "all"
-    if assigned.digest() == subject.dataset.sha256:
-        return assigned.subset("test"), "test"
-    return dataset, "all"
+    candidates = marked if marked.samples else dataset
+    known = frozenset(subject.dataset.seen)
+    hashes = sample_hashes(candidates.samples)
+    fresh = tuple(
+        sample for sample, digest in zip(candidates.samples, hashes, strict=True) if digest not in known
+    )
+    seen = len(candidates.samples) - len(fresh)
+    if not fresh:
+        raise DatasetError(
+            "every sample was seen in training or validation, so no error measured on it would count",
+            where=dataset.root,
+            got=f"{seen} samples",
+            fix="Evaluate on pictures that training never saw",
+        )
+    split = "test" if marked.samples or seen else "all"
+    return Chosen(replace(dataset, samples=fresh), split, seen)
 
 
 def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
     """Measure every predictor. Raises: DatasetError for pictures that cannot be read or do not fit."""
-    chosen, split = choose_samples(dataset, subject)
+    choice = choose_samples(dataset, subject)
+    chosen = choice.dataset
     with tqdm(
         total=len(chosen.samples), desc="read pictures", file=sys.stderr, disable=None, leave=False
     ) as bar:
@@ -155,7 +171,9 @@ def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
             )
         )
     curve = Result("baseline", regression_metrics(true, subject.baseline.predict(images)), None)
-    return Evaluation(dataset.spec.name, split, subject.label.unit, (results[0], curve, *results[1:]))
+    return Evaluation(
+        dataset.spec.name, choice.split, choice.seen, subject.label.unit, (results[0], curve, *results[1:])
+    )
 
 
 def _run(predictor: Predictor, images: UInt8Array) -> tuple[Float64Array, Float32Array]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
+from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.manifest import Deviation, Precision
 from analyte.contract.metrics import regression_metrics
-from analyte.runtime.deviation import MeasuredDeviation, measure_deviation, run_batched
-from analyte.runtime.engines.protocol import Engine
+from analyte.runtime.deviation import SIGMA_TOLERANCE, MeasuredDeviation, compare, run_batched
+from analyte.runtime.engines.protocol import Engine, Prediction
 
 TOLERANCE_OF_RANGE: dict[Precision, float] = {
     # Converters reorder float32 sums: a few units in the last place of each layer, seen as 1e-6 of the range.
@@ -30,12 +30,12 @@ MAE_SLACK_OF_RANGE = 1e-3
 class Judged:
     """Labelled pictures with what Keras says about them. Never pictures that calibrated the quantization.
 
-    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``true``, ``keras``: ``[N]``, label's unit.
+    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``true``: ``[N]``, label's unit.
     """
 
     images: UInt8Array
     true: Float64Array
-    keras: Float32Array
+    keras: Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +46,27 @@ class Verdict:
     measured: MeasuredDeviation
     problems: tuple[str, ...]
     """What it misses, in words; empty when it passes."""
+    deviation_problems: tuple[str, ...]
+    """Those of `problems` that compare it with Keras picture by picture."""
 
 
 def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch: int = 64) -> Verdict:
     """Compare an artifact with Keras on labelled pictures; ``span``: width of the range, label's unit."""
-    measured = measure_deviation(engine, data.images, data.keras, batch)
-    mae = regression_metrics(data.true, run_batched(engine, data.images, batch)).mae
-    mae_keras = regression_metrics(data.true, data.keras).mae
+    said = run_batched(engine, data.images, batch)
+    measured = compare(said, data.keras.value, batch, sigma=data.keras.sigma)
+    mae = regression_metrics(data.true, said.value).mae
+    mae_keras = regression_metrics(data.true, data.keras.value).mae
     tolerance = TOLERANCE_OF_RANGE[precision] * span
     problems: list[str] = []
     if not measured.passes(precision, tolerance):
         statistic = "max" if precision == "float32" else "p99"
         problems.append(
-            f"{statistic} deviation {measured.gated(precision):.3g} exceeds the tolerance {tolerance:.3g}"
+            f"{statistic} deviation {measured.gated(precision):.3g} (tolerance {tolerance:.3g}), sigma times "
+            f"{measured.sigma_ratio:.3g} (tolerance {1 - SIGMA_TOLERANCE[precision]:g} to "
+            f"{1 + SIGMA_TOLERANCE[precision]:g})"
         )
     allowed = mae_keras + max(MAE_GROWTH * mae_keras, MAE_SLACK_OF_RANGE * span)
+    by_picture = tuple(problems)
     # Written so that a NaN fails.
     if not mae <= allowed:
         problems.append(f"MAE {mae:.4g} exceeds {allowed:.4g} (Keras: {mae_keras:.4g})")
@@ -73,4 +79,4 @@ def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch
         mae=mae,
         mae_keras=mae_keras,
     )
-    return Verdict(deviation, measured, tuple(problems))
+    return Verdict(deviation, measured, tuple(problems), by_picture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import keras
 import numpy as np
 
 from analyte.contract.arrays import Float32Array, UInt8Array
-from analyte.contract.errors import IntegrityError
+from analyte.contract.errors import InputError, IntegrityError
 from analyte.contract.run import FEATURES_LAYER, graph_input
 from analyte.runtime.engines.protocol import Prediction
 
@@ -27,10 +28,15 @@ class FeatureCorrection:
 
 
 def load_model(path: Path) -> keras.Model:
-    """Load a model file by plain Keras. Raises: IntegrityError when it is damaged or breaks the contract."""
+    """Load a model file by plain Keras.
+
+    Raises: InputError when it is not there, IntegrityError when it is damaged or breaks the contract.
+    """
+    if not path.is_file():
+        raise InputError("no such model file", where=path)
     try:
         model = keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
         raise IntegrityError("not a readable Keras model", where=path, got=error) from error
     outputs = model.output if isinstance(model.output, dict) else {}
     names = {layer.name for layer in model.layers}

@@ -13,7 +13,14 @@ from pydantic import ValidationError
 
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
-from analyte.contract.manifest import MANIFEST_FILE, MANIFEST_SCHEMA, Artifact, FileRecord, Manifest
+from analyte.contract.manifest import (
+    MANIFEST_FILE,
+    MANIFEST_HASH_FILE,
+    MANIFEST_SCHEMA,
+    Artifact,
+    FileRecord,
+    Manifest,
+)
 from analyte.contract.run import NOT_ARRAYS
 from analyte.contract.validation import in_words
 
@@ -128,7 +135,35 @@ def open_bundle(path: Path) -> Bundle:
         raise IntegrityError(in_words(error), where=file) from error
     if manifest.preprocessing.digest() != manifest.preprocessing_sha256:
         raise IntegrityError("the preprocessing was altered after export", where=file)
-    return Bundle(path, hashlib.sha256(text).hexdigest(), manifest)
+    found = hashlib.sha256(text).hexdigest()
+    _check_hash(file, found)
+    return Bundle(path, found, manifest)
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the manifest and its hash, which completes a bundle."""
+    data = (manifest.model_dump_json(indent=2) + "\n").encode()
+    (folder / MANIFEST_FILE).write_bytes(data)
+    line = f"{hashlib.sha256(data).hexdigest()}  {MANIFEST_FILE}\n"
+    (folder / MANIFEST_HASH_FILE).write_text(line, "ascii")
+
+
+def _check_hash(file: Path, found: str) -> None:
+    """Compare the manifest with the hash beside it. Raises: IntegrityError.
+
+    It finds damage and edits by hand; against somebody who writes both files only a signature helps.
+    """
+    beside = file.with_name(MANIFEST_HASH_FILE)
+    try:
+        expected = beside.read_text("ascii").split()[:1]
+    except (OSError, UnicodeDecodeError) as error:
+        raise IntegrityError(
+            "the manifest's hash is missing", where=beside, got=error, fix="Copy the bundle again"
+        ) from error
+    if expected != [found]:
+        raise IntegrityError(
+            "the manifest was altered after export", where=file, fix="Copy the bundle again, or export anew"
+        )
 
 
 def record_file(path: Path) -> FileRecord:

@@ -114,6 +114,12 @@ class Dataset:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def sample_hashes(samples: Iterable[Sample]) -> list[str]:
+    """Return 16 hexadecimal digits per sample that stand for the bytes and regions of its pictures."""
+    files = _FileHashes()
+    return [hashlib.sha256(files.of_sample(sample).encode()).hexdigest()[:16] for sample in samples]
+
+
 def duplicates_across_splits(dataset: Dataset) -> list[tuple[Sample, Sample]]:
     """Return pairs of samples that show the same bytes and region but stand in different splits."""
     files = _FileHashes()

@@ -32,7 +32,7 @@ def calibrate_interval(
     The quantile is the ceil((n + 1) * coverage)-th smallest of |true - predicted| / sigma (Lei, G'Sell,
     Rinaldo, Tibshirani, Wasserman, "Distribution-Free Predictive Inference for Regression", 2018, section
     2.2 with the scaling of section 5.2). With fewer than ceil(coverage / (1 - coverage)) residuals that rank
-    does not exist and the largest one is used: the true coverage is then n / (n + 1) at most.
+    does not exist; the largest one is used, and the coverage that is stated is n / (n + 1).
     """
     if not true.shape == predicted.shape == sigma.shape == (true.size,) or true.size == 0:
         raise ValueError(
@@ -44,4 +44,8 @@ def calibrate_interval(
         raise ValueError(f"expected a coverage between 0 and 1, got {coverage}")
     scores = np.sort(np.abs(true - predicted) / sigma)
     rank = min(scores.size, math.ceil((scores.size + 1) * coverage))
-    return IntervalCalibration(coverage=coverage, quantile=float(scores[rank - 1]), n=scores.size)
+    return IntervalCalibration(
+        coverage=min(coverage, scores.size / (scores.size + 1)),
+        quantile=float(scores[rank - 1]),
+        n=scores.size,
+    )

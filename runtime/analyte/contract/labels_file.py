@@ -193,7 +193,8 @@ def _parse(cell: dict[str, str], root: Path, line: int, seen: Counter[str]) -> _
         raise ValueError(f"split {_shown(split)!r} is none of train, val, test")
     region = _region(cell)
     sample = cell.get("sample") or _name(cell["path"], region, seen)
-    group = cell.get("group") or sample
+    # Regions of one photograph belong together: without a group column the photograph is the group.
+    group = cell.get("group") or cell.get("sample") or cell["path"]
     return _Row(
         line=line,
         path=path,

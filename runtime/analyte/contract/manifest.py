@@ -14,6 +14,7 @@ from analyte.contract.run import DatasetRecord
 
 MANIFEST_SCHEMA = 1
 MANIFEST_FILE = "manifest.json"
+MANIFEST_HASH_FILE = "manifest.sha256"
 GOLDEN_FILE = "golden.npz"
 CARD_FILE = "card.md"
 MODEL_FILE = "model.keras"
@@ -89,6 +90,9 @@ class Manifest(_Strict):
     preprocessing_sha256: str
     interval: IntervalCalibration
     baseline: Baseline
+    disagreement_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """How far network and baseline may disagree before a reading is refused as implausible, label's unit;
+    None where nothing is known of it."""
     artifacts: tuple[Artifact, ...] = Field(min_length=1)
     """In the order in which a device should prefer them when its profile does not say."""
     golden: FileRecord

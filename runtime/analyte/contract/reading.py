@@ -20,6 +20,9 @@ class Reason(StrEnum):
 
     OUT_OF_RANGE = "out_of_range"
     """The value lies outside the calibrated range by more than its interval: extrapolation."""
+    IMPLAUSIBLE = "implausible"
+    """Network and calibration curve disagree by more than on any good picture: the picture is of something
+    else, or of a value far outside the range."""
     NOT_FINITE = "not_finite"
     """The engine gave no finite number."""
     BAD_FRAME = "bad_frame"

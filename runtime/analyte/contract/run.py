@@ -49,6 +49,9 @@ class DatasetRecord(BaseModel):
     licence: str
     counts: dict[str, int]
     """Samples by split."""
+    seen: tuple[str, ...]
+    """Short hashes of the train and val samples (`analyte.contract.dataset.sample_hashes`), sorted: no error
+    that is measured on them counts."""
 
 
 class RunRecord(BaseModel):
@@ -72,6 +75,8 @@ class RunRecord(BaseModel):
     """Split by sample id."""
     baseline: Baseline
     interval: IntervalCalibration
+    disagreement_limit: float
+    """How far network and baseline may disagree before a reading is refused as implausible, label's unit."""
     median_half_width: float
     """Median half-width of the interval on the validation split, label's unit."""
     validation_mae: dict[str, float]

@@ -25,11 +25,28 @@ class Judgement:
     """What was expected and got, where there is a flag or a reason."""
 
 
-def judge(value: float, sigma: float, label: LabelSpec, interval: IntervalCalibration) -> Judgement:
+@dataclass(frozen=True, slots=True)
+class SecondOpinion:
+    """What the calibration curve says of the same picture. It extrapolates where a network saturates."""
+
+    value: float
+    """Label's unit."""
+    limit: float
+    """Largest disagreement with the network that is seen on good pictures, label's unit."""
+
+
+def judge(
+    value: float,
+    sigma: float,
+    label: LabelSpec,
+    interval: IntervalCalibration,
+    second: SecondOpinion | None = None,
+) -> Judgement:
     """Judge a raw value and sigma, both in the label's unit.
 
-    The interval is ``value +- quantile * sigma``. Beyond the calibrated range by more than its half-width
-    the value is refused; by less it is flagged.
+    The interval is ``value +- quantile * sigma``. A value that the second opinion contradicts is refused as
+    implausible. Beyond the calibrated range by more than its half-width the value is refused; by less it is
+    flagged.
     """
     half = interval.quantile * sigma
     lower, upper = value - half, value + half
@@ -37,6 +54,13 @@ def judge(value: float, sigma: float, label: LabelSpec, interval: IntervalCalibr
         return Judgement(
             reason=Reason.NOT_FINITE,
             detail=f"expected a finite value and a sigma of 0 or more; got {value:g} and {sigma:g}",
+        )
+    # Written so that a NaN is refused.
+    if second is not None and not abs(value - second.value) <= second.limit:
+        return Judgement(
+            reason=Reason.IMPLAUSIBLE,
+            detail=f"expected network and calibration curve to agree within {second.limit:.4g} {label.unit}; "
+            f"got {value:.6g} and {second.value:.6g}",
         )
     excess = max(label.low - value, value - label.high)
     if excess <= 0:

@@ -19,7 +19,7 @@ from analyte.contract.preprocessing import Box, preprocess
 from analyte.contract.profile import DeviceProfile
 from analyte.contract.reading import Reading, Reason
 from analyte.runtime.engines.protocol import Engine
-from analyte.runtime.judgement import Judgement, judge
+from analyte.runtime.judgement import Judgement, SecondOpinion, judge
 from analyte.runtime.regions import check_one_frame
 from analyte.runtime.sources.protocol import BadFrame, Frame
 
@@ -96,6 +96,7 @@ class Pipeline:
             float(prediction.sigma[0]),
             self._manifest.label,
             self._manifest.interval,
+            self._second_opinion(),
         )
         digest = hashlib.sha256(self._buffer.data).hexdigest()
         latency = self._latency(start)
@@ -109,6 +110,20 @@ class Pipeline:
         age_s = time.monotonic() - min(shot.monotonic_s for shot in frames)
         judgement = Judgement(reason=Reason.BAD_FRAME, detail="; ".join(details))
         return self._reading(judgement, frames, age_s, self._latency(start))
+
+    def _source(self, shots: Sequence[Frame | BadFrame]) -> str:
+        """Name the frame, or which frame was taken for which view."""
+        if len(shots) == 1:
+            return shots[0].name
+        return ", ".join(
+            f"{view}={shot.name}" for view, shot in zip(self._manifest.views, shots, strict=True)
+        )
+
+    def _second_opinion(self) -> SecondOpinion | None:
+        limit = self._manifest.disagreement_limit
+        if limit is None:
+            return None
+        return SecondOpinion(float(self._manifest.baseline.predict(self._buffer)[0]), limit)
 
     def _per_view(self, shots: Sequence[Frame]) -> Sequence[Frame]:
         views = self._manifest.views
@@ -145,7 +160,7 @@ class Pipeline:
             reason=judgement.reason,
             detail=judgement.detail,
             analyte=self._manifest.label.analyte,
-            source=", ".join(shot.name for shot in shots),
+            source=self._source(shots),
             frames=len(shots),
             bundle=self._bundle_id,
             artifact=self._artifact.name,

@@ -29,6 +29,20 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     return files
 
 
+def refuse_folders(paths: Sequence[Path]) -> None:
+    """Refuse folders where a sample takes several pictures: names do not tell which picture is which view.
+
+    Raises: InputError.
+    """
+    for path in paths:
+        if path.is_dir():
+            raise InputError(
+                "a folder does not say which picture is which view",
+                where=path,
+                fix="Name the pictures of each sample in the order of the views, or give each view a region",
+            )
+
+
 def group(files: Sequence[Path], pictures: int) -> list[Sequence[Path]]:
     """Return samples of ``pictures`` consecutive files. Raises: InputError when some are left over."""
     if len(files) % pictures:

@@ -36,6 +36,8 @@ class SelfTestResult:
     mean_deviation: float | None
     p99_deviation: float | None
     max_deviation: float | None
+    sigma_ratio: float | None
+    """Median of the engine's sigma over Keras'."""
     tolerance: float
     passed: bool
 
@@ -50,7 +52,9 @@ def check_artifact(
     check_engine_fits(bundle, artifact, engine)
     _check_golden(bundle, golden)
     batches = sorted({1, len(golden.images)})
-    measured = (measure_deviation(engine, golden.images, golden.value, batch) for batch in batches)
+    measured = (
+        measure_deviation(engine, golden.images, golden.value, batch, sigma=golden.sigma) for batch in batches
+    )
     return [describe(artifact, engine, deviation) for deviation in measured]
 
 
@@ -67,16 +71,17 @@ def quick_check(bundle: Bundle, artifact: Artifact, engine: Engine) -> None:
     tolerance = artifact.parity.tolerance
     n = len(golden.images)
     few = np.unique(np.linspace(0, n - 1, min(n, QUICK_IMAGES)).round().astype(int))
-    deviation = measure_deviation(engine, golden.images[few], golden.value[few], 1)
+    deviation = measure_deviation(engine, golden.images[few], golden.value[few], 1, sigma=golden.sigma[few])
     if not deviation.passes(artifact.precision, tolerance):
-        deviation = measure_deviation(engine, golden.images, golden.value, 1)
+        deviation = measure_deviation(engine, golden.images, golden.value, 1, sigma=golden.sigma)
     if not deviation.passes(artifact.precision, tolerance):
         unit = bundle.manifest.label.unit
         raise ParityError(
             f"self-test failed: {artifact.name!r} does not say here what it said when it was exported",
             where=bundle.path,
             expected=f"a deviation of at most {tolerance:.3g} {unit}",
-            got=f"{deviation.gated(artifact.precision):.3g} {unit} over {deviation.n} images",
+            got=f"{deviation.gated(artifact.precision):.3g} {unit} over {deviation.n} images, sigma times "
+            f"{deviation.sigma_ratio:.3g}",
             fix="Do not use it on this device; see: analyte selftest BUNDLE --device PROFILE",
         )
 
@@ -188,6 +193,7 @@ def describe(artifact: Artifact, engine: Engine, deviation: MeasuredDeviation) -
         mean_deviation=finite(deviation.mean),
         p99_deviation=finite(deviation.p99),
         max_deviation=finite(deviation.max),
+        sigma_ratio=finite(deviation.sigma_ratio),
         tolerance=tolerance,
         passed=deviation.passes(artifact.precision, tolerance),
     )

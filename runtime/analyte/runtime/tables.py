@@ -37,7 +37,7 @@ def deviation_table(results: Sequence[SelfTestResult], unit: str) -> str:
     def shown(number: float | None) -> str:
         return "not finite" if number is None else f"{number:.3g}"
 
-    header = ("artifact", "engine", "provider", "batch", "n", "mean", "p99", "max", "tolerance", "")
+    header = ("artifact", "engine", "provider", "batch", "n", "mean", "p99", "max", "sigma", "tolerance", "")
     rows = [
         (
             result.artifact,
@@ -48,9 +48,10 @@ def deviation_table(results: Sequence[SelfTestResult], unit: str) -> str:
             shown(result.mean_deviation),
             shown(result.p99_deviation),
             shown(result.max_deviation),
+            "not finite" if result.sigma_ratio is None else f"x {result.sigma_ratio:.3f}",
             shown(result.tolerance),
             "passed" if result.passed else "FAILED",
         )
         for result in results
     ]
-    return f"{format_table(header, rows, right=frozenset(range(3, 9)))}\nDeviations from Keras in {unit}."
+    return f"{format_table(header, rows, right=frozenset(range(3, 10)))}\nDeviations from Keras in {unit}."

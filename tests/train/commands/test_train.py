@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import pty
@@ -73,37 +74,40 @@ class TestOverwrite:
         assert files(run) == before
         assert sorted(p.name for p in tmp_path.iterdir()) == ["run", "study"]
 
-    def test_replaced(self, short_run: Path, study: Path, invoke: Invoke, tmp_path: Path) -> None:
-        run = tmp_path / "run"
-        shutil.copytree(short_run, run)
-        (run / "old").touch()
-        outcome = invoke("train", study, "-o", run, *FAST, "--seed", 5, "--overwrite", "--json")
-        assert outcome.code == 0
-        assert not (run / "old").exists()
-        assert load_record(run).seed == 5
-        # --json prints what was written, and nothing else.
-        assert RunRecord.model_validate(json.loads(outcome.stdout)) == load_record(run)
 
-
-def test_folder_of_sub_folders_named_by_value(study: Path, invoke: Invoke, tmp_path: Path) -> None:
-    import csv
-
-    bare = tmp_path / "bare"
+@pytest.fixture
+def bare(study: Path, tmp_path: Path) -> Path:
+    """The same photographs in sub-folders named by value, without any labels."""
+    folder = tmp_path / "bare"
     with (study / "labels.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            level = bare / f"{round(float(row['value']))}"
+            level = folder / f"{round(float(row['value']))}"
             level.mkdir(parents=True, exist_ok=True)
-            shutil.copy(study / row["path"], level / Path(row["path"]).name)
-    missing = invoke("train", bare, "-o", tmp_path / "run", *FAST)
-    assert missing.code == 3
-    assert "Pass --unit UNIT" in missing.stderr
-    outcome = invoke("train", bare, "-o", tmp_path / "run", *FAST, "--unit", "mmol/L", "--analyte", "iron")
+            shutil.copy(study / row["path"], level)
+    return folder
+
+
+def test_bare_folder_needs_a_unit(bare: Path, invoke: Invoke, tmp_path: Path) -> None:
+    outcome = invoke("train", bare, "-o", tmp_path / "run", *FAST)
+    assert (outcome.code, "Pass --unit UNIT" in outcome.stderr) == (3, True)
+
+
+def test_bare_folder_into_an_old_run(bare: Path, short_run: Path, invoke: Invoke, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(short_run, run)
+    (run / "old").touch()
+    outcome = invoke(
+        "train", bare, "-o", run, *FAST, "--unit", "mmol/L", "--analyte", "iron",
+        "--seed", 5, "--overwrite", "--json",
+    )  # fmt: skip
     assert outcome.code == 0, outcome.stderr
-    record = load_record(tmp_path / "run")
+    assert not (run / "old").exists()
+    record = load_record(run)
+    assert record.seed == 5
     assert (record.label.unit, record.label.analyte, record.label.range) == ("mmol/L", "iron", (0.0, 10.0))
-    assert "validation MAE" in outcome.stdout
-    assert "mmol/L" in outcome.stdout
     assert set(record.dataset.counts) == {"train", "val", "test"}
+    # --json prints what was written, and nothing else.
+    assert RunRecord.model_validate(json.loads(outcome.stdout)) == record
 
 
 def test_unit_beside_dataset_toml_is_refused(study: Path, invoke: Invoke, tmp_path: Path) -> None:
@@ -142,6 +146,7 @@ def test_summary_says_when_the_network_is_worse(short: tuple[Path, str]) -> None
     record = load_record(run)
     assert record.validation_mae["keras"] > record.validation_mae["baseline"]
     assert "does NOT beat the calibration curve" in printed
+    assert f"validation MAE: network {record.validation_mae['keras']:.4g} mg/L" in printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +158,8 @@ class Stopped:
     terminal: str
 
 
-def interrupt_when(word: str, *arguments: object) -> Stopped:
-    """Train with a terminal for stderr, and press Ctrl-C when ``word`` shows on it."""
+def interrupt_when(word: str, *arguments: object, wait_s: float = 0.0) -> Stopped:
+    """Train with a terminal for stderr, and press Ctrl-C ``wait_s`` after ``word`` shows on it."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 200))  # a terminal without columns gets no progress bar
     command = [sys.executable, "-m", "analyte.cli", "train", *map(str, arguments)]
@@ -169,6 +174,7 @@ def interrupt_when(word: str, *arguments: object) -> Stopped:
             except OSError:  # the other end is closed: the process is over
                 break
             if word in shown and not sent:
+                time.sleep(wait_s)
                 process.send_signal(signal.SIGINT)
                 sent = True
         if process.poll() is None and time.monotonic() >= deadline:
@@ -205,7 +211,7 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(study: Path, tmp_path: Pat
     run = tmp_path / "run"
     run.mkdir()
     (run / "run.json").write_text("old", "utf-8")
-    stopped = interrupt_when("0/60", study, "-o", run, "--size", 64, "--overwrite")
+    stopped = interrupt_when("0/60", study, "-o", run, "--size", 64, "--overwrite", wait_s=1.0)
     assert stopped.code == 130, stopped.terminal
     assert "Traceback" not in stopped.terminal
     assert [p.name for p in tmp_path.iterdir()] == ["run"]

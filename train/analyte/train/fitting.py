@@ -72,7 +72,7 @@ def fit(
 ) -> Fit:
     """Fit ``core`` in place and leave the weights of its best epoch in it.
 
-    Raises: AnalyteError when no epoch gave a finite error, or Ctrl-C came before the first epoch's end.
+    Raises: AnalyteError when no epoch gave a finite error; KeyboardInterrupt before the first good epoch.
     """
     learner = keras.Model(core.input, core.output["logits"])
     batch_size = choose_batch_size(len(train.values), settings)
@@ -93,14 +93,16 @@ def fit(
                 callbacks=[recorder],
             )
         except KeyboardInterrupt:
+            if recorder.best_epoch == 0:
+                raise  # nothing to keep
             interrupted = True
         finally:
             recorder.close()
         if recorder.best_epoch == 0:
             raise AnalyteError(
                 "training ended without one good epoch",
-                got="Ctrl-C before the first was over" if interrupted else "no finite validation error",
-                fix="Run again" if interrupted else "Lower --learning-rate, or check the labels",
+                got="no finite validation error",
+                fix="Lower --learning-rate, or check the labels",
             )
         core.load_weights(recorder.checkpoint)
     return Fit(recorder.history, recorder.best_epoch, interrupted)
@@ -184,7 +186,10 @@ class _Recorder(keras.callbacks.Callback):
             }
         )
         if val_mae < self._best:
-            self.core.save_weights(self.checkpoint, overwrite=True)
+            # Ctrl-C may come in the middle: the old checkpoint stays until the new one is whole.
+            draft = self.checkpoint.with_name("draft.weights.h5")
+            self.core.save_weights(draft, overwrite=True)
+            draft.replace(self.checkpoint)
             self._best, self.best_epoch = val_mae, epoch + 1
         elif epoch + 1 - self.best_epoch >= self.settings.patience:
             self.model.stop_training = True

@@ -70,7 +70,10 @@ def histogram_head(features: Any, label: LabelSpec) -> Head:
     )(share)
     first, second = moments[:, 0], moments[:, 1]
     variance = keras.ops.subtract(second, keras.ops.multiply(first, first))
-    spread = _SPREAD * (edges[1] - edges[0]) / half
+    width = (edges[1] - edges[0]) / half
+    # What bins add to the variance of a perfect prediction: the labels' Gaussian, and the width of a bin
+    # (Sheppard's correction, width squared over 12).
+    spread = float(np.sqrt((_SPREAD * width) ** 2 + width**2 / 12.0))
     # A tenth of the spread is the least that the bins can tell apart from certainty.
     excess = keras.layers.Rescaling(1.0, -(spread**2))(variance)
     floor = keras.layers.ReLU(threshold=0.0)(keras.layers.Rescaling(1.0, -((0.1 * spread) ** 2))(excess))

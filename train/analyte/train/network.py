@@ -41,7 +41,7 @@ def _colours(image: Any, views: tuple[str, ...]) -> Any:
     """Represent colour as intensity and as absorbance, float32, 6 channels, roughly -2 to 2.
 
     Absorbance is -ln(I / I0) (Beer-Lambert) with I0 the mean colour of the reference view where there is one,
-    and of the picture itself where there is none. It takes the light's colour and brightness out.
+    and of the picture itself where there is none. The light's colour and brightness cancel in it.
     """
     intensity = keras.layers.Rescaling(1.0 / 255.0)(keras.ops.cast(image, "float32"))
     # Rescaling instead of arithmetic with Python numbers, which Keras 3.15 marks as giving sparse tensors.

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import csv
-import platform
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import keras
@@ -18,7 +16,7 @@ from tqdm import tqdm
 
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.baseline import Baseline
-from analyte.contract.dataset import Dataset, Sample
+from analyte.contract.dataset import Dataset, Sample, sample_hashes
 from analyte.contract.errors import DatasetError
 from analyte.contract.interval import calibrate_interval
 from analyte.contract.metrics import regression_metrics
@@ -31,6 +29,7 @@ from analyte.contract.run import (
     RunSamples,
     save_record,
 )
+from analyte.contract.versions import installed_versions
 from analyte.train.augmentation import Augmentation
 from analyte.train.baseline import fit_baseline
 from analyte.train.fitting import Fit, FitSettings, LabelledPictures, choose_batch_size, fit, predict
@@ -41,6 +40,9 @@ from analyte.train.recipes.recipe import Recipe
 
 _COVERAGE = 0.95
 _MIN_TRAIN = 8
+_DISAGREEMENT_HEADROOM = 1.5
+"""Times the largest disagreement of network and baseline in validation: sessions to come are other ones."""
+_LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
 _MAX_AUTO_SIZE = 64
 _CALIBRATION = 512
 """Samples of each split that travel with the run for quantization and its gate."""
@@ -181,10 +183,12 @@ def _write(
             sha256=dataset.digest(),
             licence=dataset.spec.licence,
             counts=dataset.counts(),
+            seen=tuple(sorted(sample_hashes((*parts["train"].samples, *val.samples)))),
         ),
         splits={sample.id: sample.split or "" for sample in dataset.samples},
         baseline=baseline,
         interval=interval,
+        disagreement_limit=_DISAGREEMENT_HEADROOM * float(np.max(np.abs(predicted - by_baseline))),
         median_half_width=interval.quantile * float(np.median(sigma)),
         validation_mae={
             "keras": metrics.mae,
@@ -194,7 +198,7 @@ def _write(
         best_epoch=fitted.best_epoch,
         interrupted=fitted.interrupted,
         seconds=round(seconds, 1),
-        versions=_versions(),
+        versions=installed_versions(_LIBRARIES),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     save_record(record, folder)
@@ -251,8 +255,3 @@ def _write_history(fitted: Fit, path: Path) -> None:
         writer = csv.DictWriter(file, fieldnames=list(fitted.history[0]))
         writer.writeheader()
         writer.writerows(fitted.history)
-
-
-def _versions() -> dict[str, str]:
-    names = ("analyte", "tensorflow", "keras", "numpy", "opencv-python-headless")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}

@@ -20,7 +20,8 @@ from analyte.export.tensorflow_start import start_tensorflow
 def command(subject: Path, dataset: Path, unit: str | None, as_json: bool) -> None:
     """Measure the errors of RUN or BUNDLE on DATASET: Keras, the baseline and every artifact.
 
-    Uses the test split where there is one, and all samples of a dataset that training never saw.
+    Uses the test split where the dataset marks one, else all samples; never a sample whose pictures were seen
+    in training or validation.
     """
     data = load_dataset(dataset, unit=unit)
     start_tensorflow()
@@ -28,6 +29,10 @@ def command(subject: Path, dataset: Path, unit: str | None, as_json: bool) -> No
     from analyte.export.tables import evaluation_table
 
     evaluation = evaluate(open_subject(subject), data)
+    if evaluation.seen and evaluation.split == "test" and data.subset("test").samples:
+        click.echo(
+            f"analyte evaluate: warning: left out {evaluation.seen} test samples that training saw", err=True
+        )
     if as_json:
         rows = [
             {"name": row.name, **dataclasses.asdict(row.metrics), "coverage": row.coverage}
@@ -38,6 +43,7 @@ def command(subject: Path, dataset: Path, unit: str | None, as_json: bool) -> No
                 {
                     "dataset": evaluation.dataset,
                     "split": evaluation.split,
+                    "seen": evaluation.seen,
                     "unit": evaluation.unit,
                     "results": rows,
                 },

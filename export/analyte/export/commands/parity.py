@@ -34,11 +34,18 @@ def command(bundle: Path, model: Path | None, as_json: bool) -> None:
     parity = check_parity(opened, model)
     if as_json:
         rows = [dataclasses.asdict(result) for result in parity.results]
-        click.echo(json.dumps({"passed": parity.passed, "results": rows}, indent=2, allow_nan=False))
+        click.echo(
+            json.dumps(
+                {"passed": parity.passed, "golden_deviation": parity.golden_deviation, "results": rows},
+                indent=2,
+                allow_nan=False,
+            )
+        )
     else:
         unit = opened.manifest.label.unit
         click.echo(deviation_table(parity.results, unit))
         click.echo(f"Keras now and in the golden set differ by at most {parity.golden_deviation:.2g} {unit}.")
     if not parity.passed:
         failed = sorted({result.artifact for result in parity.results if not result.passed})
+        failed += [] if parity.golden_passed else ["the golden set"]
         raise ParityError(f"{', '.join(failed)} deviates by more than its tolerance", where=bundle)

@@ -37,15 +37,16 @@ def command(
     """Measure IMAGEs (files, or folders of them) with BUNDLE.
 
     With several views, each picture is a sample where every view has a region, else as many consecutive
-    pictures as there are views. A picture that cannot be read gives a refused reading, the rest are
-    measured, and the exit code is 3.
+    pictures as there are views, in the bundle's order of views. A picture that cannot be read gives a refused
+    reading, the rest are measured, and the exit code is 3.
     """
     from analyte.contract.bundle import open_bundle
     from analyte.contract.errors import ImageError
     from analyte.contract.profile import load_profile
     from analyte.runtime.pipeline import MeasureSettings, Pipeline
-    from analyte.runtime.reader import expand, group, read_samples
+    from analyte.runtime.reader import expand, group, read_samples, refuse_folders
     from analyte.runtime.regions import parse_regions, refuse_unknown_views
+    from analyte.runtime.selftest import quick_check
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
@@ -55,9 +56,12 @@ def command(
     boxes = parse_regions(regions, views) or (dict(profile.measure.regions) if profile else {})
     refuse_unknown_views(boxes, views, where=device)
     one_picture = len(views) == 1 or all(view in boxes for view in views)
+    if not one_picture:
+        refuse_folders(images)
     samples = group(expand(images), 1 if one_picture else len(views))
     artifact, engine = _open(opened, profile, name, threads)
     try:
+        quick_check(opened, artifact, engine)
         settings = MeasureSettings(profile.device.id if profile else _host(), boxes)
         pipeline = Pipeline(opened, artifact, engine, settings)
         results = list(read_samples(pipeline, samples))

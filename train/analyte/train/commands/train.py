@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from analyte.contract.dataset import Dataset, duplicates_across_splits
+from analyte.contract.errors import DatasetError
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import RECORD_FILE, RunRecord
 from analyte.contract.splits import assign_splits
 from analyte.train.tensorflow_start import start_tensorflow
+
+if TYPE_CHECKING:
+    from analyte.train.recipes.recipe import Recipe
 
 
 @click.command("train")
@@ -35,7 +40,7 @@ from analyte.train.tensorflow_start import start_tensorflow
     show_default=True,
     help="Vary position, light and noise of the training pictures.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
 @click.option("--analyte", help="What is measured, where no dataset.toml states it.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
@@ -65,6 +70,7 @@ def command(
     check_output(out, overwrite=overwrite, marker=RECORD_FILE)
     data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed)
     _warn_of_duplicates(data)
+    _warn_of_what_is_not_used(data)
     # Heavy imports only once the arguments and the labels are known to be good.
     start_tensorflow()
     from analyte.train.fitting import FitSettings
@@ -73,6 +79,7 @@ def command(
 
     if recipe not in RECIPES:
         raise click.BadParameter(f"{recipe!r} is none of {', '.join(RECIPES)}", param_hint="--recipe")
+    _check_recipe(data, RECIPES[recipe])
     settings = TrainSettings(
         recipe=RECIPES[recipe],
         fit=FitSettings(
@@ -86,6 +93,30 @@ def command(
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, out))
     if record.interrupted:
         raise click.exceptions.Exit(130)
+
+
+def _check_recipe(data: Dataset, recipe: Recipe) -> None:
+    """Refuse a recipe that cannot see what the data are about. Raises: DatasetError."""
+    if recipe.invariant and not data.spec.rotation_invariant:
+        raise DatasetError(
+            f"recipe {recipe.name!r} gives one value for all turns of a picture, and here turning changes it",
+            where=data.root,
+            expected="rotation_invariant = true",
+            got="rotation_invariant = false",
+            fix="Choose a recipe that is not invariant",
+        )
+
+
+def _warn_of_what_is_not_used(data: Dataset) -> None:
+    ignored = (*data.spec.covariates, *data.spec.categorical_covariates)
+    if ignored:
+        click.echo(f"analyte: warning: covariates are not used yet: {', '.join(ignored)}", err=True)
+    if len(data.samples) > 1 and all(sample.group == sample.id for sample in data.samples):
+        click.echo(
+            "analyte: warning: no two samples share a group, so pictures of one specimen, if there are any, "
+            "may stand in training and test alike and errors look too small; a group column prevents it",
+            err=True,
+        )
 
 
 def _warn_of_duplicates(data: Dataset) -> None:

@@ -1,0 +1,195 @@
+"""``analyte evaluate``: the right samples, the right rows, the right errors."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analyte.contract.labels_file import load_dataset
+from analyte.contract.pictures import load_pictures
+from analyte.contract.run import load_record
+from analyte.export.evaluation import choose_samples, open_subject
+from analyte.export.trained_model import load_model, predict
+from conftest import Invoke
+from train.tiny_studies import Study, train_run, write_study
+
+ARTIFACTS = ["onnx", "onnx-int8", "tflite", "tflite-int8"]
+FIELDS = {"name", "n", "mae", "rmse", "r2", "max_error", "rounded_accuracy", "coverage"}
+
+
+def report(invoke: Invoke, *arguments: str | Path) -> dict[str, Any]:
+    outcome = invoke("evaluate", *arguments, "--json")
+    assert outcome.code == 0, outcome.stderr
+    return json.loads(outcome.stdout)
+
+
+def test_run(one_view_run: Path, one_view_study: Path, invoke: Invoke) -> None:
+    found = report(invoke, one_view_run, one_view_study)
+    assert {key: found[key] for key in ("dataset", "split", "unit")} == {
+        "dataset": "dye", "split": "test", "unit": "mg/L",
+    }  # fmt: skip
+    assert [row["name"] for row in found["results"]] == ["keras", "baseline"]
+    assert all(set(row) >= FIELDS for row in found["results"])
+
+
+def test_figures_are_those_of_the_test_split(
+    one_view_run: Path, one_view_study: Path, invoke: Invoke
+) -> None:
+    """Worked out again from the pictures, by the definitions."""
+    record, dataset = load_record(one_view_run), load_dataset(one_view_study).subset("test")
+    images = load_pictures(dataset.samples, record.preprocessing, where="test")
+    true = np.array([sample.value for sample in dataset.samples])
+    said = predict(load_model(one_view_run / "model.keras"), images)
+    error = said.value.astype(float) - true
+    keras, baseline = report(invoke, one_view_run, one_view_study)["results"]
+    assert keras["n"] == baseline["n"] == len(true) == 40
+    assert keras["mae"] == pytest.approx(np.abs(error).mean())
+    assert keras["rmse"] == pytest.approx(np.sqrt((error**2).mean()))
+    assert keras["max_error"] == pytest.approx(np.abs(error).max())
+    assert keras["r2"] == pytest.approx(1 - (error**2).sum() / ((true - true.mean()) ** 2).sum())
+    within = np.abs(error) <= record.interval.quantile * said.sigma
+    assert keras["coverage"] == pytest.approx(within.mean())
+    assert baseline["mae"] == pytest.approx(np.abs(record.baseline.predict(images) - true).mean())
+    assert baseline["coverage"] is None
+    # The values are no whole numbers, so that rounding to them means nothing.
+    assert keras["rounded_accuracy"] is None
+
+
+@pytest.mark.parametrize("word", ["one", "two"])
+def test_bundle(word: str, request: pytest.FixtureRequest, invoke: Invoke) -> None:
+    bundle, run, study = (
+        Path(request.getfixturevalue(f"{word}_view_{what}")) for what in ("bundle", "run", "study")
+    )
+    found = report(invoke, bundle, study)
+    assert [row["name"] for row in found["results"]] == ["keras", "baseline", *ARTIFACTS]
+    rows = {row["name"]: row for row in found["results"]}
+    # The bundle's Keras is the run's.
+    assert [rows["keras"], rows["baseline"]] == report(invoke, run, study)["results"]
+    for name in ARTIFACTS:
+        allowed = 1e-2 if name.endswith("int8") else 1e-5
+        assert abs(rows[name]["mae"] - rows["keras"]["mae"]) <= allowed * 10, name
+
+
+def test_table(one_view_run: Path, one_view_study: Path, invoke: Invoke) -> None:
+    lines = invoke("evaluate", one_view_run, one_view_study).stdout.splitlines()
+    assert lines[0] == "dye, test split, errors in mg/L"
+    assert [line.split()[0] for line in lines[1:4]] == ["name", "keras", "baseline"]
+
+
+class TestRefusals:
+    """Data that the model cannot be asked about."""
+
+    def test_another_unit(self, one_view_run: Path, tmp_path: Path, invoke: Invoke) -> None:
+        other = write_study(tmp_path / "study", Study(samples=12, unit="ug/L"))
+        outcome = invoke("evaluate", one_view_run, other)
+        assert outcome.code == 3
+        assert "views sample in mg/L; got views sample in ug/L" in outcome.stderr
+
+    def test_other_views(self, one_view_run: Path, two_view_study: Path, invoke: Invoke) -> None:
+        outcome = invoke("evaluate", one_view_run, two_view_study)
+        assert outcome.code == 3
+        assert "got views reference, sample" in outcome.stderr
+
+    def test_neither_run_nor_bundle(self, one_view_study: Path, invoke: Invoke) -> None:
+        outcome = invoke("evaluate", one_view_study, one_view_study)
+        assert outcome.code == 3
+
+    def test_altered_bundle(
+        self, one_view_bundle: Path, one_view_study: Path, tmp_path: Path, invoke: Invoke
+    ) -> None:
+        bundle = tmp_path / "b.analyte"
+        shutil.copytree(one_view_bundle, bundle)
+        (bundle / "model.onnx").write_bytes((bundle / "model.onnx").read_bytes() + b" ")
+        outcome = invoke("evaluate", bundle, one_view_study)
+        assert (outcome.code, outcome.stdout) == (7, "")
+        assert "model.onnx" in outcome.stderr
+
+
+@pytest.fixture(scope="module")
+def unmarked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A dataset without a split column, and a run whose splits were drawn with seed 12."""
+    folder = tmp_path_factory.mktemp("unmarked")
+    study = write_study(folder / "study", Study(samples=72, split=False))
+    train_run(study, folder / "run", epochs=1, seed=12)
+    return study, folder / "run"
+
+
+class TestWhichSamples:
+    """A model is never judged on what it was trained on."""
+
+    def copy(self, study: Path, folder: Path, edit: Callable[[list[str]], list[str]]) -> Path:
+        shutil.copytree(study, folder)
+        header, *rows = (folder / "labels.csv").read_text("utf-8").splitlines()
+        (folder / "labels.csv").write_text("\n".join([header, *edit(rows), ""]), "utf-8")
+        return folder
+
+    def set_aside(self, run: Path) -> set[str]:
+        return {name for name, split in load_record(run).splits.items() if split == "test"}
+
+    def test_own_data_without_split_column(self, unmarked: tuple[Path, Path]) -> None:
+        study, run = unmarked
+        chosen = choose_samples(load_dataset(study), open_subject(run))
+        assert (chosen.split, chosen.seen) == ("test", 60)
+        assert {s.id for s in chosen.dataset.samples} == self.set_aside(run)
+        assert len(self.set_aside(run)) == 12
+
+    def test_own_data_in_another_place_and_order(self, unmarked: tuple[Path, Path], tmp_path: Path) -> None:
+        study, run = unmarked
+        copy = self.copy(study, tmp_path / "elsewhere", lambda rows: rows[::-1])
+        chosen = choose_samples(load_dataset(copy), open_subject(run))
+        assert chosen.split == "test"
+        assert {s.id for s in chosen.dataset.samples} == self.set_aside(run)
+
+    def test_own_data_under_new_names(self, unmarked: tuple[Path, Path], tmp_path: Path) -> None:
+        """Samples are known by what they show, not by what they are called."""
+        study, run = unmarked
+
+        def rename(rows: list[str]) -> list[str]:
+            cells = [row.split(",") for row in rows]
+            return [",".join([*cell[:2], f"new{cell[2]}", *cell[3:]]) for cell in cells]
+
+        renamed = self.copy(study, tmp_path / "renamed", rename)
+        chosen = choose_samples(load_dataset(renamed), open_subject(run))
+        assert {s.id for s in chosen.dataset.samples} == {f"new{name}" for name in self.set_aside(run)}
+
+    def test_new_data_without_split_column(self, unmarked: tuple[Path, Path], tmp_path: Path) -> None:
+        other = write_study(tmp_path / "study", Study(samples=24, split=False, seed=9))
+        chosen = choose_samples(load_dataset(other), open_subject(unmarked[1]))
+        assert (chosen.split, chosen.seen, len(chosen.dataset.samples)) == ("all", 0, 24)
+
+    def test_marked_test_split(self, one_view_run: Path, one_view_study: Path) -> None:
+        chosen = choose_samples(load_dataset(one_view_study), open_subject(one_view_run))
+        assert (chosen.split, chosen.seen) == ("test", 0)
+        assert {s.session for s in chosen.dataset.samples} == {"day5"}
+
+    def test_training_pictures_that_are_marked_as_test(
+        self, one_view_run: Path, one_view_study: Path, tmp_path: Path
+    ) -> None:
+        copy = self.copy(
+            one_view_study,
+            tmp_path / "marked",
+            lambda rows: [row.replace(",train", ",test") if ",day0," in row else row for row in rows],
+        )
+        dataset = load_dataset(copy)
+        assert {s.session for s in dataset.subset("test").samples} == {"day0", "day5"}
+        chosen = choose_samples(dataset, open_subject(one_view_run))
+        assert (chosen.split, chosen.seen) == ("test", 40)
+        assert {s.session for s in chosen.dataset.samples} == {"day5"}
+
+    def test_nothing_but_training_pictures(
+        self, unmarked: tuple[Path, Path], tmp_path: Path, invoke: Invoke
+    ) -> None:
+        study, run = unmarked
+        aside = self.set_aside(run)
+        copy = self.copy(
+            study, tmp_path / "rest", lambda rows: [row for row in rows if row.split(",")[2] not in aside]
+        )
+        outcome = invoke("evaluate", run, copy)
+        assert (outcome.code, outcome.stdout) == (3, "")
+        assert "every sample was seen in training or validation" in outcome.stderr
