@@ -19,8 +19,8 @@ from analyte.contract.errors import AnalyteError
 from analyte.contract.output import check_output
 from analyte.runtime.tables import format_table
 
-_SAMPLES, _SIZE_PX = 1200, 96
-_NETWORK_PX, _EPOCHS = 32, 20
+_SAMPLES, _SIZE_PX = 1000, 96
+_NETWORK_PX, _EPOCHS = 32, 16
 """Small and short: the demo shows the way in minutes; a real training takes the defaults."""
 
 _MARKER = "DEMO.txt"

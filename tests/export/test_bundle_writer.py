@@ -21,7 +21,7 @@ from analyte.export.trained_model import load_model, predict
 from conftest import Invoke
 
 FILES = {
-    "manifest.json", "golden.npz", "card.md", "model.keras",
+    "manifest.json", "manifest.sha256", "golden.npz", "card.md", "model.keras",
     "model.onnx", "model-int8.onnx", "model.tflite", "model-int8.tflite",
 }  # fmt: skip
 both_views = pytest.mark.parametrize("word", ["one", "two"])
@@ -45,7 +45,7 @@ class TestContents:
         opened.verify()
         manifest = opened.manifest
         records = (*manifest.artifacts, manifest.golden, manifest.model, manifest.card)
-        assert {record.file for record in records} == FILES - {"manifest.json"}
+        assert {record.file for record in records} == FILES - {"manifest.json", "manifest.sha256"}
         for record in records:
             data = (bundle / record.file).read_bytes()
             assert record.sha256 == hashlib.sha256(data).hexdigest()
@@ -56,7 +56,15 @@ class TestContents:
     def test_manifest_says_what_the_run_says(self, bundle: Path, run: Path) -> None:
         manifest, record = open_bundle(bundle).manifest, load_record(run)
         assert manifest.name == bundle.name.removesuffix(".analyte")
-        for name in ("label", "views", "rotation_invariant", "preprocessing", "interval", "baseline"):
+        for name in (
+            "label",
+            "views",
+            "rotation_invariant",
+            "preprocessing",
+            "interval",
+            "baseline",
+            "disagreement_limit",
+        ):
             assert getattr(manifest, name) == getattr(record, name)
         provenance = manifest.provenance
         assert provenance.dataset == record.dataset

@@ -41,8 +41,9 @@ def verdict(error: np.ndarray, precision: Precision, true_error: float = 0.0) ->
     """``error``: of the engine against Keras; ``true_error``: of Keras against the truth."""
     images = np.zeros((N, 1, 8, 8, 3), np.uint8)
     images[:, 0, 0, 0, 0] = np.arange(N)
-    keras = np.arange(N, dtype=np.float32)
-    return judge(Said(error), precision, Judged(images, keras.astype(np.float64) - true_error, keras), SPAN)
+    value = np.arange(N, dtype=np.float32)
+    keras = Prediction(value, np.ones_like(value), np.zeros((N, 1), np.float32))
+    return judge(Said(error), precision, Judged(images, value.astype(np.float64) - true_error, keras), SPAN)
 
 
 def test_tolerances_are_those_that_were_decided() -> None:

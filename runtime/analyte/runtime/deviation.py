@@ -39,12 +39,16 @@ class MeasuredDeviation:
         return self.max if precision == "float32" else self.p99
 
     def passes(self, precision: Precision, tolerance: float) -> bool:
-        """Whether the deviation is within ``tolerance``, in the label's unit, and sigma within its own.
+        """Whether values deviate by at most ``tolerance``, label's unit, and sigmas by at most their own."""
+        return self.value_passes(precision, tolerance) and self.sigma_passes(precision)
 
-        Never when anything is not finite.
-        """
-        value = bool(self.gated(precision) <= tolerance) and bool(np.isfinite(self.max))
-        return value and bool(abs(self.sigma_ratio - 1.0) <= SIGMA_TOLERANCE[precision])
+    def value_passes(self, precision: Precision, tolerance: float) -> bool:
+        """Whether the values are within ``tolerance``, label's unit; never when one is not finite."""
+        return bool(self.gated(precision) <= tolerance) and bool(np.isfinite(self.max))
+
+    def sigma_passes(self, precision: Precision) -> bool:
+        """Whether the sigmas are within `SIGMA_TOLERANCE`; never when they are not finite."""
+        return bool(abs(self.sigma_ratio - 1.0) <= SIGMA_TOLERANCE[precision])
 
 
 def run_batched(engine: Engine, images: UInt8Array, batch: int) -> Prediction:

@@ -47,7 +47,7 @@ def test_json_is_the_manifest(one_view_run: Path, tmp_path: Path, invoke: Invoke
     # A format that is asked for twice is made once, and no other is made.
     assert [artifact.name for artifact in manifest.artifacts] == ["onnx"]
     assert sorted(p.name for p in out.iterdir()) == [
-        "card.md", "golden.npz", "manifest.json", "model.keras", "model.onnx",
+        "card.md", "golden.npz", "manifest.json", "manifest.sha256", "model.keras", "model.onnx",
     ]  # fmt: skip
     again = invoke("export", one_view_run, "-o", out, "--format", "onnx")
     assert (again.code, "exists already" in again.stderr) == (3, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analyte.contract.bundle import open_bundle, record_file
+from analyte.contract.bundle import open_bundle, record_file, write_manifest
 from analyte.export.trained_model import load_model
 from conftest import Invoke
 from runtime.tiny_bundles import rehash
@@ -85,13 +86,15 @@ def test_altered_bundle_is_exit_7(file: str, one_view_bundle: Path, tmp_path: Pa
     assert file in outcome.stderr
 
 
-def test_model_file_that_is_none(one_view_bundle: Path, tmp_path: Path, invoke: Invoke) -> None:
-    (tmp_path / "m.keras").write_bytes(b"no model")
-    for path in (tmp_path / "m.keras", tmp_path / "missing.keras"):
-        outcome = invoke("parity", one_view_bundle, "--model", path)
-        assert outcome.code == 7
-        assert path.name in outcome.stderr
-        assert len(outcome.stderr.strip().splitlines()) == 1
+@pytest.mark.parametrize(("name", "code"), [("damaged.keras", 7), ("missing.keras", 3)])
+def test_model_file_that_is_none(
+    name: str, code: int, one_view_bundle: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    (tmp_path / "damaged.keras").write_bytes(b"no model")
+    outcome = invoke("parity", one_view_bundle, "--model", tmp_path / name)
+    assert outcome.code == code
+    assert name in outcome.stderr
+    assert len(outcome.stderr.strip().splitlines()) == 1
 
 
 def test_rehashed_artifact_of_another_model_is_exit_4(
@@ -100,12 +103,34 @@ def test_rehashed_artifact_of_another_model_is_exit_4(
     """Hashes that are right prove nothing about the values: the comparison does."""
     bundle = tmp_path / "b.analyte"
     shutil.copytree(one_view_bundle, bundle)
-    manifest = json.loads((bundle / "manifest.json").read_text("utf-8"))
+    manifest = open_bundle(bundle).manifest
     # The int8 file in the place of the float one, whose tolerance it cannot keep.
     shutil.copy(bundle / "model-int8.onnx", bundle / "model.onnx")
-    manifest["artifacts"][0] |= record_file(bundle / "model.onnx").model_dump()
-    (bundle / "manifest.json").write_text(json.dumps(manifest), "utf-8")
+    first, *rest = manifest.artifacts
+    first = first.model_copy(update=record_file(bundle / "model.onnx").model_dump())
+    write_manifest(manifest.model_copy(update={"artifacts": (first, *rest)}), bundle)
     rehash(bundle)
     outcome = invoke("parity", bundle)
     assert outcome.code == 4
     assert "onnx deviates" in outcome.stderr
+
+
+def test_golden_set_that_keras_no_longer_says_is_exit_4(
+    one_view_bundle: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    """Devices test themselves against it: the artifacts being right is not enough."""
+    bundle = tmp_path / "b.analyte"
+    shutil.copytree(one_view_bundle, bundle)
+    opened = open_bundle(bundle)
+    arrays = dataclasses.asdict(opened.golden_set())
+    arrays["value"] = arrays["value"] + np.float32(1e-3)
+    np.savez(bundle / "golden.npz", **arrays)
+    golden = record_file(bundle / "golden.npz")
+    write_manifest(opened.manifest.model_copy(update={"golden": golden}), bundle)
+    outcome = invoke("parity", bundle, "--json")
+    assert outcome.code == 4
+    found = json.loads(outcome.stdout)
+    assert found["passed"] is False
+    assert found["golden_deviation"] == pytest.approx(1e-3, rel=0.01)
+    assert all(row["passed"] for row in found["results"])
+    assert "the golden set" in outcome.stderr
