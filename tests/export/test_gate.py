@@ -8,6 +8,7 @@ import pytest
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.manifest import Precision
 from analyte.export.gate import MAE_GROWTH, MAE_SLACK_OF_RANGE, TOLERANCE_OF_RANGE, Judged, Verdict, judge
+from analyte.runtime.deviation import SIGMA_TOLERANCE
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 
 SPAN = 200.0
@@ -17,8 +18,9 @@ N = 100
 class Said:
     """An engine whose value is Keras' value, taken from the first pixels, plus an error per picture."""
 
-    def __init__(self, error: np.ndarray) -> None:
+    def __init__(self, error: np.ndarray, sigma: float) -> None:
         self.error = error
+        self.sigma = sigma
 
     @property
     def info(self) -> EngineInfo:
@@ -31,24 +33,26 @@ class Said:
     def run(self, images: UInt8Array) -> Prediction:
         index = images[:, 0, 0, 0, 0].astype(int)
         value = (index + self.error[index]).astype(np.float32)
-        return Prediction(value, np.ones_like(value), np.zeros((len(value), 1), np.float32))
+        return Prediction(value, np.full_like(value, self.sigma), np.zeros((len(value), 1), np.float32))
 
     def close(self) -> None:
         pass
 
 
-def verdict(error: np.ndarray, precision: Precision, true_error: float = 0.0) -> Verdict:
-    """``error``: of the engine against Keras; ``true_error``: of Keras against the truth."""
+def verdict(error: np.ndarray, precision: Precision, true_error: float = 0.0, sigma: float = 1.0) -> Verdict:
+    """``error``: of the engine against Keras, whose sigma is 1; ``true_error``: of Keras to the truth."""
     images = np.zeros((N, 1, 8, 8, 3), np.uint8)
     images[:, 0, 0, 0, 0] = np.arange(N)
     value = np.arange(N, dtype=np.float32)
     keras = Prediction(value, np.ones_like(value), np.zeros((N, 1), np.float32))
-    return judge(Said(error), precision, Judged(images, value.astype(np.float64) - true_error, keras), SPAN)
+    data = Judged(images, value.astype(np.float64) - true_error, keras)
+    return judge(Said(error, sigma), precision, data, SPAN)
 
 
 def test_tolerances_are_those_that_were_decided() -> None:
     """Loosening one is a decision, not an accident."""
     assert TOLERANCE_OF_RANGE == {"float32": 1e-5, "int8": 1e-2}
+    assert SIGMA_TOLERANCE == {"float32": 0.01, "int8": 0.2}
     assert (MAE_GROWTH, MAE_SLACK_OF_RANGE) == (0.02, 1e-3)
 
 
@@ -91,3 +95,27 @@ def test_not_a_number_never_passes(precision: Precision) -> None:
     error = np.zeros(N)
     error[3] = np.nan
     assert verdict(error, precision).problems
+
+
+@pytest.mark.parametrize(
+    ("precision", "sigma", "passes"),
+    [
+        ("float32", 1.009, True),
+        ("float32", 1.011, False),
+        ("float32", 0.989, False),
+        ("int8", 1.19, True),
+        ("int8", 1.21, False),
+        ("int8", 0.79, False),
+        ("int8", np.nan, False),
+    ],
+)
+def test_intervals_hang_on_sigma(precision: Precision, sigma: float, passes: bool) -> None:
+    """Values that are all right do not excuse an interval that is not."""
+    assert (not verdict(np.zeros(N), precision, sigma=sigma).problems) is passes
+
+
+def test_error_against_the_labels_is_no_deviation_from_keras() -> None:
+    """The golden set is judged by deviation alone: its few pictures say nothing of mean errors."""
+    found = verdict(np.full(N, 0.5), "int8")
+    assert found.problems
+    assert not found.deviation_problems
