@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import ImageError
-from analyte.contract.preprocessing import Box, PreprocessingSpec, preprocess
+from analyte.contract.preprocessing import Box, PreprocessingSpec, is_grey, preprocess
 from contract.datasets import assert_one_line
 
 SPEC = PreprocessingSpec(size=16)
@@ -21,7 +21,7 @@ def noise(height: int, width: int, seed: int = 0) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-@given(st.integers(1, 90), st.integers(1, 90), st.integers(8, 40))
+@given(st.integers(10, 90), st.integers(10, 90), st.integers(8, 40))
 @settings(max_examples=60, deadline=None)
 def test_is_area_resize_in_rgb(height: int, width: int, size: int) -> None:
     image = noise(height, width)
@@ -42,7 +42,7 @@ def test_blue_green_red_becomes_red_green_blue() -> None:
     assert preprocess(np.full((9, 9, 3), (1, 2, 3), np.uint8), SPEC)[5, 5].tolist() == [3, 2, 1]
 
 
-@given(st.integers(0, 20), st.integers(0, 20), st.integers(1, 20), st.integers(1, 20))
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(4, 20), st.integers(4, 20))
 @settings(max_examples=40, deadline=None)
 def test_region_is_a_cut(x: int, y: int, w: int, h: int) -> None:
     image = noise(40, 40)
@@ -116,7 +116,7 @@ def test_region_outside(box: tuple[int, int, int, int]) -> None:
 
 
 def test_region_may_touch_the_edges() -> None:
-    preprocess(noise(30, 40), SPEC, Box(x=39, y=29, w=1, h=1))
+    preprocess(noise(30, 40), SPEC, Box(x=36, y=26, w=4, h=4))
 
 
 @pytest.mark.parametrize("box", [(-1, 0, 1, 1), (0, -1, 1, 1), (0, 0, 0, 1), (0, 0, 1, 0), (0, 0, 1, -1)])
@@ -131,3 +131,19 @@ def test_digest_is_pinned() -> None:
     pinned = "3723be7a"
     assert PreprocessingSpec(size=64).digest().startswith(pinned)
     assert not PreprocessingSpec(size=65).digest().startswith(pinned)
+
+
+@pytest.mark.parametrize(("height", "width"), [(3, 40), (40, 3), (1, 1)])
+def test_pictures_that_would_have_to_be_made_up(height: int, width: int) -> None:
+    with pytest.raises(ImageError) as caught:
+        preprocess(noise(height, width), SPEC, where="p.png")
+    assert_one_line(caught.value, 3, "p.png: ", "too small", "at least 4 pixels", f"{width}x{height}")
+
+
+def test_grey_is_told_from_colour() -> None:
+    grey = np.repeat(noise(8, 8)[..., :1], 3, axis=2)
+    assert is_grey(grey)
+    for channel in range(3):
+        coloured = grey.copy()
+        coloured[3, 4, channel] ^= 1
+        assert not is_grey(coloured)

@@ -201,3 +201,14 @@ def test_network_and_calibration_curve_that_disagree(bundle: Path) -> None:
     refused = pipeline.measure(one_colour(odd))
     assert (refused.refused, refused.reason, refused.value) == (True, Reason.IMPLAUSIBLE, None)
     assert "agree within 40 mg/L" in refused.detail
+
+
+def test_grey_picture_where_training_saw_colour(bundle: Path) -> None:
+    grey, coloured = one_colour((90, 90, 90)), one_colour((90, 90, 91))
+    assert not open_pipeline(bundle).measure(grey).refused
+    edit_manifest(bundle, colour=True)
+    pipeline = open_pipeline(bundle)
+    refused = pipeline.measure(grey)
+    assert (refused.reason, refused.value) == (Reason.BAD_FRAME, None)
+    assert "expected a colour picture" in refused.detail
+    assert not pipeline.measure(coloured).refused

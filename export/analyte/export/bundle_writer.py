@@ -21,6 +21,7 @@ from analyte.contract.manifest import (
     Manifest,
     Provenance,
 )
+from analyte.contract.preprocessing import is_grey
 from analyte.contract.run import MODEL_FILE as RUN_MODEL_FILE
 from analyte.contract.run import RunRecord, RunSamples, load_record, load_samples
 from analyte.contract.versions import installed_versions
@@ -92,7 +93,7 @@ def write_bundle(
         )
     shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
     (folder / CARD_FILE).write_text(card_text(name, record, artifacts), "utf-8")
-    manifest = _manifest(name, record, artifacts, folder)
+    manifest = _manifest(name, record, samples, artifacts, folder)
     write_manifest(manifest, folder)
     return manifest
 
@@ -125,12 +126,15 @@ def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> Judged
     return Judged(images, samples.val_values[chosen], prediction)
 
 
-def _manifest(name: str, record: RunRecord, artifacts: Sequence[Artifact], folder: Path) -> Manifest:
+def _manifest(
+    name: str, record: RunRecord, samples: RunSamples, artifacts: Sequence[Artifact], folder: Path
+) -> Manifest:
     return Manifest(
         name=name,
         label=record.label,
         views=record.views,
         rotation_invariant=record.rotation_invariant,
+        colour=not is_grey(samples.train_images),
         preprocessing=record.preprocessing,
         preprocessing_sha256=record.preprocessing.digest(),
         interval=record.interval,

@@ -158,7 +158,7 @@ def _check_hash(file: Path, found: str) -> None:
         expected = beside.read_text("ascii").split()[:1]
     except (OSError, UnicodeDecodeError) as error:
         raise IntegrityError(
-            "the manifest's hash is missing", where=beside, got=error, fix="Copy the bundle again"
+            "the manifest's hash is missing", where=beside, fix="Copy the bundle again"
         ) from error
     if expected != [found]:
         raise IntegrityError(

@@ -28,6 +28,8 @@ def read_image(path: Path) -> UInt8Array:
     Grey images are repeated over the channels, 16-bit images scaled by 1/257 and rounded.
     Raises: ImageError when the file is missing, damaged, or has transparent pixels.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise ImageError("not a regular file", where=path)
     try:
         data = path.read_bytes()
     except OSError as error:

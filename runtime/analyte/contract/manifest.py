@@ -86,6 +86,8 @@ class Manifest(_Strict):
     views: tuple[str, ...]
     """The pictures that make one reading, in the order in which the graph takes them."""
     rotation_invariant: bool
+    colour: bool = False
+    """Whether the training pictures have colour; then a grey one is refused."""
     preprocessing: PreprocessingSpec
     preprocessing_sha256: str
     interval: IntervalCalibration

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import ImageError
 
+_MOST_ENLARGED = 4
+"""Enlarging adds no information; beyond this factor a picture is no longer what training saw."""
+
 
 class Box(BaseModel):
     """An axis-aligned region of a picture, in pixels from its top left corner."""
@@ -83,6 +86,13 @@ def preprocess(
             )
         image = image[region.y : region.y + region.h, region.x : region.x + region.w]
     shape = (spec.size, spec.size, 3)
+    if _MOST_ENLARGED * min(image.shape[:2]) < spec.size:
+        raise ImageError(
+            "the picture or its region is too small to measure",
+            where=where,
+            expected=f"at least {-(-spec.size // _MOST_ENLARGED)} pixels each way",
+            got=f"{image.shape[1]}x{image.shape[0]}",
+        )
     if out is None:
         out = np.empty(shape, np.uint8)
     elif out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous:
@@ -91,3 +101,10 @@ def preprocess(
     resized = cv2.resize(image, (spec.size, spec.size), interpolation=cv2.INTER_AREA)
     cv2.cvtColor(resized, cv2.COLOR_BGR2RGB, dst=out)
     return out
+
+
+def is_grey(pictures: UInt8Array) -> bool:
+    """Whether the three channels of ``[..., 3]`` are equal in every pixel."""
+    return bool(np.array_equal(pictures[..., 0], pictures[..., 1])) and bool(
+        np.array_equal(pictures[..., 1], pictures[..., 2])
+    )

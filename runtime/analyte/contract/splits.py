@@ -69,6 +69,8 @@ def _move(
     names = sorted(groups)
     order = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
     wanted = max(1, round(fraction * len(samples)))
+    # Validation and training come after test, training after validation: each needs a group of its own.
+    needed = 2 if target == "test" else 1
     taken = 0
     chosen: list[str] = []
     for group in order:
@@ -77,7 +79,7 @@ def _move(
             continue
         chosen.append(group)
         taken += len(groups[group])
-        if taken >= wanted:
+        if taken >= wanted or len(chosen) == len(groups) - needed:
             break
     for group in chosen or [min(order, key=lambda name: len(groups[name]))]:
         for sample in groups[group]:

@@ -15,7 +15,7 @@ from analyte.contract.arrays import UInt8Array
 from analyte.contract.bundle import Bundle
 from analyte.contract.errors import ImageError, IntegrityError
 from analyte.contract.manifest import Artifact
-from analyte.contract.preprocessing import Box, preprocess
+from analyte.contract.preprocessing import Box, is_grey, preprocess
 from analyte.contract.profile import DeviceProfile
 from analyte.contract.reading import Reading, Reason
 from analyte.runtime.engines.protocol import Engine
@@ -87,6 +87,10 @@ class Pipeline:
                 )
         except ImageError as error:
             judgement = Judgement(reason=Reason.BAD_FRAME, detail=error.line())
+            return self._reading(judgement, shots, age_s, self._latency(start))
+        if self._manifest.colour and is_grey(self._buffer):
+            detail = "expected a colour picture, as in training; got a grey one"
+            judgement = Judgement(reason=Reason.BAD_FRAME, detail=detail)
             return self._reading(judgement, shots, age_s, self._latency(start))
         preprocessed = time.perf_counter()
         prediction = self._engine.run(self._buffer)

@@ -95,7 +95,7 @@ def test_unreadable_pictures_are_refused_and_the_rest_is_measured(
     found = json.loads(result.stdout)
     assert [r["refused"] for r in found] == [False, True, False, True]
     assert {r["reason"] for r in found if r["refused"]} == {"bad_frame"}
-    assert result.stderr.splitlines()[-1].startswith("analyte: 2 of 4 pictures could not be read")
+    assert result.stderr.splitlines()[-1].startswith("analyte: 2 of 4 samples could not be measured")
     assert "Traceback" not in result.stderr
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,9 +83,8 @@ def fit(
         _schedule(settings, steps), weight_decay=settings.weight_decay, clipnorm=1.0
     )
     learner.compile(optimizer, keras.losses.CategoricalCrossentropy(from_logits=True))
-    with tempfile.TemporaryDirectory() as folder:
-        recorder = _Recorder(core, val, label.unit, settings, Path(folder) / "best.weights.h5")
-        interrupted = False
+    with tempfile.TemporaryDirectory() as folder, _CtrlC() as ctrl_c:
+        recorder = _Recorder(core, val, label.unit, settings, Path(folder) / "best.weights.h5", ctrl_c)
         try:
             learner.fit(
                 _batches(train, label, augmentation, batch_size, settings.seed),
@@ -92,12 +93,10 @@ def fit(
                 shuffle=False,  # the batches are shuffled already
                 callbacks=[recorder],
             )
-        except KeyboardInterrupt:
-            if recorder.best_epoch == 0:
-                raise  # nothing to keep
-            interrupted = True
         finally:
             recorder.close()
+        if ctrl_c.asked and recorder.best_epoch == 0:
+            raise KeyboardInterrupt  # nothing to keep
         if recorder.best_epoch == 0:
             raise AnalyteError(
                 "training ended without one good epoch",
@@ -105,7 +104,7 @@ def fit(
                 fix="Lower --learning-rate, or check the labels",
             )
         core.load_weights(recorder.checkpoint)
-    return Fit(recorder.history, recorder.best_epoch, interrupted)
+    return Fit(recorder.history, recorder.best_epoch, ctrl_c.asked)
 
 
 def predict(core: keras.Model, images: UInt8Array) -> tuple[Float64Array, Float64Array]:
@@ -154,6 +153,33 @@ def _batches(
     return tf.data.Dataset.zip((batches, seeds)).map(prepare, num_parallel_calls=2).prefetch(2)
 
 
+class _CtrlC:
+    """Turns the first Ctrl-C into a wish to stop, which is granted between two batches.
+
+    An exception thrown into the middle of a TensorFlow call can leave its memory damaged, and then the best
+    weights could not be saved any more. A second Ctrl-C is raised as usual.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._before: Any = None
+
+    def __enter__(self) -> _CtrlC:
+        # Only the main thread may set handlers; elsewhere Ctrl-C does not arrive either.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _ask(self, *_: object) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
 class _Recorder(keras.callbacks.Callback):
     """Measures the validation error in the label's unit, keeps the best weights, draws the progress bar."""
 
@@ -164,17 +190,24 @@ class _Recorder(keras.callbacks.Callback):
         unit: str,
         settings: FitSettings,
         checkpoint: Path,
+        ctrl_c: _CtrlC,
     ) -> None:
         super().__init__()
         self.core, self.val, self.unit = core, val, unit
-        self.settings, self.checkpoint = settings, checkpoint
+        self.settings, self.checkpoint, self._ctrl_c = settings, checkpoint, ctrl_c
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self._best = float("inf")
         # disable=None: silent when stderr is not a terminal.
         self._bar = tqdm(total=settings.epochs, unit="epoch", desc="train", file=sys.stderr, disable=None)
 
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        if self._ctrl_c.asked:
+            self.model.stop_training = True
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if self._ctrl_c.asked:
+            return  # an epoch that was cut short
         predicted, _ = predict(self.core, self.val.images)
         val_mae = float(np.mean(np.abs(predicted - self.val.values)))
         self.history.append(

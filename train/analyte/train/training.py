@@ -94,6 +94,12 @@ def train(dataset: Dataset, settings: TrainSettings, folder: Path) -> RunRecord:
             expected=f"at least {_MIN_TRAIN}",
             got=len(parts["train"].samples),
         )
+    if np.ptp(parts["train"].values) == 0:
+        raise DatasetError(
+            "all training samples have the same value, so there is nothing to learn",
+            where=dataset.root,
+            got=f"{parts['train'].values[0]:g} {dataset.spec.unit}",
+        )
     baseline = fit_baseline(parts["train"].images, parts["train"].values, parts["train"].groups)
     core = build_core(settings.recipe, dataset.spec.label, dataset.spec.views, preprocessing.size)
     augmentation = Augmentation(rotation=dataset.spec.rotation_invariant) if settings.augment else None

@@ -37,12 +37,13 @@ def command(
     """Measure IMAGEs (files, or folders of them) with BUNDLE.
 
     With several views, each picture is a sample where every view has a region, else as many consecutive
-    pictures as there are views, in the bundle's order of views. A picture that cannot be read gives a refused
-    reading, the rest are measured, and the exit code is 3.
+    pictures as there are views, in the bundle's order of views. A picture that cannot be measured gives a
+    refused reading, the rest are measured, and the exit code is 3. A value that is refused is exit code 0.
     """
     from analyte.contract.bundle import open_bundle
     from analyte.contract.errors import ImageError
     from analyte.contract.profile import load_profile
+    from analyte.contract.reading import Reason
     from analyte.runtime.pipeline import MeasureSettings, Pipeline
     from analyte.runtime.reader import expand, group, read_samples, refuse_folders
     from analyte.runtime.regions import parse_regions, refuse_unknown_views
@@ -68,12 +69,14 @@ def command(
     finally:
         engine.close()
     _print([reading for reading, _ in results], as_json=as_json, as_csv=as_csv)
-    unreadable = sum(bad for _, bad in results)
+    refused = [reading for reading, _ in results if reading.refused]
+    unreadable = sum(reading.reason is Reason.BAD_FRAME for reading in refused)
     if unreadable:
-        total = sum(map(len, samples))
         raise ImageError(
-            f"{unreadable} of {total} pictures could not be read", fix="See the refused readings"
+            f"{unreadable} of {len(results)} samples could not be measured", fix="See the refused readings"
         )
+    if refused:
+        _report(f"{len(refused)} of {len(results)} readings are refused; the details say why")
 
 
 def _open(
