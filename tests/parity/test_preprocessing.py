@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from analyte.runtime.engines.registry import open_engine
 from analyte.runtime.pipeline import MeasureSettings, Pipeline
 from analyte.runtime.sources.folder import read_frame
 from analyte.runtime.sources.protocol import Frame
+from runtime.tiny_bundles import edit_manifest
 
 
 @dataclass
@@ -104,7 +106,9 @@ def test_kinds_of_files(suffix: str, one_view_bundle: Path, tmp_path: Path) -> N
         turned = tmp_path / "0.jpg"
         turned.write_bytes(with_orientation(turned.read_bytes(), 6))
     (tmp_path / "labels.csv").write_text("\n".join(rows), "utf-8")
-    bundle = open_bundle(one_view_bundle)
+    folder = Path(shutil.copytree(one_view_bundle, tmp_path / "grey.analyte"))
+    edit_manifest(folder, colour=False)  # else the grey one among them is refused before it is run
+    bundle = open_bundle(folder)
     pipeline, listener = listen(bundle, MeasureSettings("bench"))
     check_same(pipeline, listener, load_dataset(tmp_path, unit="mg/L"), bundle)
 

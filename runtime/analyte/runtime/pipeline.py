@@ -91,7 +91,8 @@ class Pipeline:
         if self._manifest.colour and is_grey(self._buffer):
             detail = "expected a colour picture, as in training; got a grey one"
             judgement = Judgement(reason=Reason.BAD_FRAME, detail=detail)
-            return self._reading(judgement, shots, age_s, self._latency(start))
+            digest = hashlib.sha256(self._buffer.data).hexdigest()
+            return self._reading(judgement, shots, age_s, self._latency(start), digest)
         preprocessed = time.perf_counter()
         prediction = self._engine.run(self._buffer)
         ran = time.perf_counter()
