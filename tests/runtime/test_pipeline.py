@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import shutil
 import time
 import uuid
 from collections.abc import Sequence
@@ -191,8 +192,9 @@ def test_model_file_that_does_not_fit_its_manifest(tmp_path: Path) -> None:
         open_pipeline(path)
 
 
-def test_network_and_calibration_curve_that_disagree(bundle: Path) -> None:
+def test_network_and_calibration_curve_that_disagree(bundle: Path, tmp_path: Path) -> None:
     """A network saturates outside its range; the curve goes on. The one-view test curve says 0 always."""
+    bundle = Path(shutil.copytree(bundle, tmp_path / "limited.analyte"))
     edit_manifest(bundle, disagreement_limit=40.0)
     pipeline = open_pipeline(bundle)
     good, odd = (0, 0, 100), (0, 0, 250)
@@ -203,9 +205,10 @@ def test_network_and_calibration_curve_that_disagree(bundle: Path) -> None:
     assert "agree within 40 mg/L" in refused.detail
 
 
-def test_grey_picture_where_training_saw_colour(bundle: Path) -> None:
+def test_grey_picture_where_training_saw_colour(bundle: Path, tmp_path: Path) -> None:
     grey, coloured = one_colour((90, 90, 90)), one_colour((90, 90, 91))
     assert not open_pipeline(bundle).measure(grey).refused
+    bundle = Path(shutil.copytree(bundle, tmp_path / "colour.analyte"))
     edit_manifest(bundle, colour=True)
     pipeline = open_pipeline(bundle)
     refused = pipeline.measure(grey)
