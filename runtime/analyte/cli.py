@@ -20,10 +20,16 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "demo": Command("analyte.demo", "Simulate, train, export, prove and run, in one go.", "train,export"),
     "simulate": Command("analyte.train.commands.simulate", "Photograph a simulated reaction.", "train"),
+    "recipes": Command(
+        "analyte.train.commands.recipes", "List the network recipes with their cost.", "train"
+    ),
+    "data": Command("analyte.train.commands.data", "Check a dataset, count and draw what is in it.", "train"),
     "train": Command("analyte.train.commands.train", "Fit a regressor to photographs.", "train"),
+    "sweep": Command("analyte.train.commands.sweep", "Search for the best settings.", "train,scale"),
     "evaluate": Command(
         "analyte.export.commands.evaluate", "Errors of a run or a bundle on a dataset.", "export"
     ),
+    "report": Command("analyte.train.commands.report", "Write an HTML page that a lab can file.", "train"),
     "export": Command("analyte.export.commands.export", "Write a bundle that a device can run.", "export"),
     "parity": Command("analyte.export.commands.parity", "Compare every artifact with Keras.", "export"),
     "selftest": Command(

@@ -382,3 +382,77 @@ def test_any_table_gives_samples_or_one_line(
         assert found.samples
     finally:
         shutil.rmtree(folder)
+
+
+class TestCovariates:
+    """Columns that dataset.toml names."""
+
+    toml = TOML + 'covariates = ["temperature"]\ncategorical_covariates = ["lot"]\n'
+    header = "path,value,lot,note,temperature"
+    rows = ("a.png,1,B,x,21.5", "b.png,2,7,,-3e-1")
+
+    def write(self, folder: Path, *rows: str, header: str = "", toml: str = "") -> Path:
+        return write_dataset(folder, rows or self.rows, header=header or self.header, toml=toml or self.toml)
+
+    def test_good(self, tmp_path: Path) -> None:
+        data = load_dataset(self.write(tmp_path / "d"))
+        # Numbers, then categories, whatever the order of the columns.
+        assert [sample.covariates for sample in data.samples] == [(21.5, "B"), (-0.3, "7")]
+        assert data.covariates_of(data.samples[1]) == {"temperature": -0.3, "lot": "7"}
+
+    def test_columns_that_are_not_named_are_left_aside(self, tmp_path: Path) -> None:
+        data = load_dataset(self.write(tmp_path / "d", "a.png,1,,,", "b.png,2,,,", toml=TOML))
+        assert [sample.covariates for sample in data.samples] == [(), ()]
+
+    @pytest.mark.parametrize(
+        ("row", "says"),
+        [
+            ("b.png,2,7,,", "row 3: temperature is empty"),
+            ("b.png,2,,,1", "row 3: lot is empty"),
+            ("b.png,2,7,,warm", "row 3: temperature 'warm' is not a number"),
+            ("b.png,2,7,,1_5", "row 3: temperature '1_5' is not a number"),
+            ("b.png,2,7,,nan", "row 3: temperature 'nan' is not finite"),
+        ],
+    )
+    def test_bad_rows_are_named(self, tmp_path: Path, row: str, says: str) -> None:
+        line = refused(self.write(tmp_path / "d", self.rows[0], row), says)
+        assert "1 covariates that cannot be used" in line
+        assert "row 2" not in line
+
+    def test_no_such_column(self, tmp_path: Path) -> None:
+        data = self.write(tmp_path / "d", "a.png,1,B", "b.png,2,B", header="path,value,lot")
+        refused(data, "no column for covariate 'temperature'; expected columns temperature, lot", "got lot")
+
+    def test_folder_of_folders_has_no_columns(self, tmp_path: Path) -> None:
+        for value in ("1", "2"):
+            write_picture(tmp_path / value / "a.png", int(value))
+        (tmp_path / "dataset.toml").write_text(self.toml, "utf-8")
+        refused(tmp_path, "no column for covariate 'temperature'", "got no other column")
+
+    def test_views_of_a_sample_agree(self, tmp_path: Path) -> None:
+        toml = self.toml + 'views = ["blank", "well"]\n'
+        header = "path,value,sample,view,lot,temperature"
+        good = ("a.png,1,s,blank,B,2", "b.png,1,s,well,B,2.0")
+        data = load_dataset(self.write(tmp_path / "good", *good, header=header, toml=toml))
+        assert [sample.covariates for sample in data.samples] == [(2.0, "B")]
+        bad = self.write(tmp_path / "bad", good[0], "b.png,1,s,well,B,3", header=header, toml=toml)
+        refused(bad, "sample 's' (row 2) has other covariates in another of its views")
+
+    @pytest.mark.parametrize(
+        ("line", "says"),
+        [
+            ('covariates = ["a", "a"]', "covariates: must be different names"),
+            ('covariates = [""]', "covariates: must be different names"),
+            ('covariates = ["a"]\ncategorical_covariates = ["a"]', "a cannot be a number and a category"),
+            ('covariates = ["value"]', "the column value has a meaning of its own"),
+            ('categorical_covariates = ["session"]', "the column session has a meaning of its own"),
+        ],
+    )
+    def test_names(self, tmp_path: Path, line: str, says: str) -> None:
+        refused(self.write(tmp_path / "d", toml=f"{TOML}{line}\n"), "dataset.toml", says)
+
+    def test_digest_knows_them(self, tmp_path: Path) -> None:
+        first = load_dataset(self.write(tmp_path / "1"))
+        warmer = load_dataset(self.write(tmp_path / "2", self.rows[0], "b.png,2,7,,-2e-1"))
+        noted = load_dataset(self.write(tmp_path / "3", self.rows[0], "b.png,2,7,other note,-0.30"))
+        assert first.digest() == noted.digest() != warmer.digest()

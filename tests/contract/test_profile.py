@@ -119,3 +119,22 @@ def test_unreadable(tmp_path: Path) -> None:
     path.write_text(GOOD, "utf-8")
     path.chmod(0)
     refused(path, "Permission denied")
+
+
+COVARIATES = '[measure.covariates]\ntemperature = 21.5\nlot = "B"\nbatch = 7\n'
+
+
+def test_covariates(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(GOOD.replace("[engine]", f"{COVARIATES}[engine]"), "utf-8")
+    found = load_profile(path).measure.covariates
+    assert found == {"temperature": 21.5, "lot": "B", "batch": 7}
+    # A batch that is a whole number stays one: its name is 7, not 7.0.
+    assert str(found["batch"]) == "7"
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "true", "[1]", "2026-01-01"])
+def test_covariates_are_numbers_or_names(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(GOOD.replace("[engine]", f"[measure.covariates]\nt = {value}\n[engine]"), "utf-8")
+    refused(path, "measure.covariates.t: must be a finite number or the name of a category")

@@ -64,6 +64,7 @@ class TestContents:
             "interval",
             "baseline",
             "disagreement_limit",
+            "foreign",
         ):
             assert getattr(manifest, name) == getattr(record, name)
         provenance = manifest.provenance

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from analyte.contract.run import load_samples
-from analyte.export.calibration import LIMIT, calibration_pictures
+from analyte.export.calibration import LIMIT, calibration_index, calibration_pictures
 from analyte.export.formats import FORMATS, Source
 from train.tiny_studies import random_pictures
 
@@ -84,3 +84,16 @@ def test_export_calibrates_on_training_pictures_only(
     assert same(seen[0].calibration, calibration_pictures(samples.train_images))
     judged = {picture.tobytes() for picture in samples.val_images}
     assert not judged & {picture.tobytes() for picture in seen[0].calibration}
+
+
+def test_index_tells_which_sample_each_picture_shows() -> None:
+    """What stands beside a picture, such as a temperature, goes with it."""
+    images = np.repeat(np.arange(0, 250, 5).astype(np.uint8), 8 * 8 * 3).reshape(50, 1, 8, 8, 3)
+    index = calibration_index(50)
+    pictures = calibration_pictures(images)
+    assert len(index) == len(pictures)
+    levels = images[index, 0, 0, 0, 0].astype(float)
+    shown = pictures[:, 0, 0, 0].mean(axis=1)
+    # Relit by less than the levels differ.
+    assert np.corrcoef(levels, shown)[0, 1] > 0.95
+    assert set(index.tolist()) == set(range(50))

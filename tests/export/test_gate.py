@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.manifest import Precision
-from analyte.export.gate import MAE_GROWTH, MAE_SLACK_OF_RANGE, TOLERANCE_OF_RANGE, Judged, Verdict, judge
+from analyte.export.gate import (
+    FOREIGN_GROWTH,
+    MAE_GROWTH,
+    MAE_SLACK_OF_RANGE,
+    TOLERANCE_OF_RANGE,
+    Judged,
+    Verdict,
+    judge,
+)
 from analyte.runtime.deviation import SIGMA_TOLERANCE
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 
@@ -16,11 +25,15 @@ N = 100
 
 
 class Said:
-    """An engine whose value is Keras' value, taken from the first pixels, plus an error per picture."""
+    """An engine whose value is Keras' value, taken from the first pixels, plus an error per picture.
 
-    def __init__(self, error: np.ndarray, sigma: float) -> None:
+    Its one feature is 0, or 3 for as many pictures as are to be foreign.
+    """
+
+    def __init__(self, error: np.ndarray, sigma: float, foreign: int = 0) -> None:
         self.error = error
         self.sigma = sigma
+        self.foreign = foreign
 
     @property
     def info(self) -> EngineInfo:
@@ -30,30 +43,41 @@ class Said:
     def shape(self) -> GraphShape:
         raise NotImplementedError
 
-    def run(self, images: UInt8Array) -> Prediction:
+    def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         index = images[:, 0, 0, 0, 0].astype(int)
         value = (index + self.error[index]).astype(np.float32)
-        return Prediction(value, np.full_like(value, self.sigma), np.zeros((len(value), 1), np.float32))
+        features = np.where(index < self.foreign, 3.0, 0.0).astype(np.float32)[:, np.newaxis]
+        return Prediction(value, np.full_like(value, self.sigma), features)
 
     def close(self) -> None:
         pass
 
 
-def verdict(error: np.ndarray, precision: Precision, true_error: float = 0.0, sigma: float = 1.0) -> Verdict:
+def verdict(
+    error: np.ndarray,
+    precision: Precision,
+    true_error: float = 0.0,
+    sigma: float = 1.0,
+    *,
+    foreign: int = 0,
+    score: ForeignCalibration | None = None,
+) -> Verdict:
     """``error``: of the engine against Keras, whose sigma is 1; ``true_error``: of Keras to the truth."""
     images = np.zeros((N, 1, 8, 8, 3), np.uint8)
     images[:, 0, 0, 0, 0] = np.arange(N)
     value = np.arange(N, dtype=np.float32)
-    keras = Prediction(value, np.ones_like(value), np.zeros((N, 1), np.float32))
-    data = Judged(images, value.astype(np.float64) - true_error, keras)
-    return judge(Said(error, sigma), precision, data, SPAN)
+    features = np.zeros((N, 1), np.float32)
+    features[0] = 3.0
+    keras = Prediction(value, np.ones_like(value), features)
+    data = Judged(images, value.astype(np.float64) - true_error, keras, score)
+    return judge(Said(error, sigma, foreign), precision, data, SPAN)
 
 
 def test_tolerances_are_those_that_were_decided() -> None:
     """Loosening one is a decision, not an accident."""
     assert TOLERANCE_OF_RANGE == {"float32": 1e-5, "int8": 1e-2}
     assert SIGMA_TOLERANCE == {"float32": 0.01, "int8": 0.2}
-    assert (MAE_GROWTH, MAE_SLACK_OF_RANGE) == (0.02, 1e-3)
+    assert (MAE_GROWTH, MAE_SLACK_OF_RANGE, FOREIGN_GROWTH) == (0.02, 1e-3, 0.02)
 
 
 @pytest.mark.parametrize(("factor", "passes"), [(0.9, True), (1.1, False)])
@@ -119,3 +143,24 @@ def test_error_against_the_labels_is_no_deviation_from_keras() -> None:
     found = verdict(np.full(N, 0.5), "int8")
     assert found.problems
     assert not found.deviation_problems
+
+
+SCORE = ForeignCalibration(
+    mean=(0.0,), directions=(), variances=(), rest=1.0, limit=2.0, refused=0.02, groups=4
+)
+
+
+@pytest.mark.parametrize(("foreign", "passes"), [(0, True), (3, True), (4, False), (100, False)])
+def test_good_pictures_that_only_the_artifact_finds_foreign(foreign: int, passes: bool) -> None:
+    """Keras finds one of a hundred foreign; two more are as many again as the limit is made for."""
+    found = verdict(np.zeros(N), "int8", foreign=foreign, score=SCORE)
+    assert (not found.problems) is passes
+    assert (found.deviation.foreign, found.deviation.foreign_keras) == (foreign / N, 0.01)
+    if not passes:
+        assert f"{foreign} % of the good pictures count as foreign (Keras: 1 %)" in found.problems[0]
+
+
+def test_without_a_score_nothing_is_foreign() -> None:
+    found = verdict(np.zeros(N), "int8", foreign=100)
+    assert not found.problems
+    assert (found.deviation.foreign, found.deviation.foreign_keras) == (None, None)

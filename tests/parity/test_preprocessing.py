@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.dataset import Dataset
 from analyte.contract.labels_file import load_dataset
@@ -41,9 +41,9 @@ class Listener:
     def shape(self) -> GraphShape:
         return self.engine.shape
 
-    def run(self, images: UInt8Array) -> Prediction:
+    def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         self.seen.append(images.copy())
-        return self.engine.run(images)
+        return self.engine.run(images, covariates)
 
     def close(self) -> None:
         self.engine.close()

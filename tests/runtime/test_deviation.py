@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.runtime.deviation import MeasuredDeviation, measure_deviation
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 
@@ -19,7 +19,7 @@ class Constant:
     def __init__(self) -> None:
         self.runs: list[int] = []
 
-    def run(self, images: UInt8Array) -> Prediction:
+    def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         self.runs.append(len(images))
         zeros = np.zeros(len(images), np.float32)
         return Prediction(zeros, zeros + 0.5, zeros[:, np.newaxis])

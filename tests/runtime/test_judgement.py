@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Flag, Reason
-from analyte.runtime.judgement import SecondOpinion, judge
+from analyte.runtime.engines.protocol import Prediction
+from analyte.runtime.judgement import Distance, Rules, SecondOpinion, judge
+from runtime.tiny_bundles import flat_curve
 
 LABEL = LabelSpec(analyte="dye", unit="mg/L", range=(10.0, 20.0))
 INTERVAL = IntervalCalibration(coverage=0.9, quantile=2.0, n=50)
@@ -78,3 +82,38 @@ def test_a_second_opinion_that_disagrees_refuses(curve: float) -> None:
     assert result.reason is Reason.IMPLAUSIBLE
     assert (result.value, result.lower, result.upper) == (None, None, None)
     assert "agree within 3 mg/L; got 15 and" in result.detail
+
+
+@pytest.mark.parametrize("distance", [0.0, 5.0])
+def test_a_picture_near_those_of_the_training_changes_nothing(distance: float) -> None:
+    near = judge(15.0, 0.25, LABEL, INTERVAL, distance=Distance(distance, 5.0))
+    assert near == judge(15.0, 0.25, LABEL, INTERVAL)
+
+
+@pytest.mark.parametrize("distance", [5.01, 1e30, math.nan, math.inf])
+def test_a_foreign_picture_is_refused_whatever_its_value(distance: float) -> None:
+    for value, second in ((15.0, None), (15.0, SecondOpinion(99.0, 1.0)), (99.0, None)):
+        result = judge(value, 0.25, LABEL, INTERVAL, second, Distance(distance, 5.0))
+        assert result.reason is Reason.FOREIGN
+        assert (result.value, result.lower, result.upper) == (None, None, None)
+        assert "does not look like the training pictures" in result.detail
+        assert f"within 5 standard deviations of theirs; got {distance:.3g}" in result.detail
+
+
+def test_rules_judge_each_of_a_batch() -> None:
+    """The curve says 0 of every picture; features further than 2 from 0 are foreign."""
+    foreign = ForeignCalibration(
+        mean=(0.0, 0.0), directions=(), variances=(), rest=1.0, limit=2.0, refused=0.02, groups=1
+    )
+    rules = Rules(LABEL, INTERVAL, flat_curve(1), 16.0, foreign)
+    prediction = Prediction(
+        value=np.array([15.0, 15.0, 19.0, np.nan, 15.0], np.float32),
+        sigma=np.full(5, 0.25, np.float32),
+        features=np.array([[1, 1], [1, 2], [0, 0], [0, 0], [np.nan, 0]], np.float32),
+    )
+    judged = rules.judge(np.zeros((5, 1, 8, 8, 3), np.uint8), prediction)
+    expected = [None, Reason.FOREIGN, Reason.IMPLAUSIBLE, Reason.NOT_FINITE, Reason.FOREIGN]
+    assert [judgement.reason for judgement in judged] == expected
+    lenient = Rules(LABEL, INTERVAL, flat_curve(1), None, None)
+    reasons = [j.reason for j in lenient.judge(np.zeros((5, 1, 8, 8, 3), np.uint8), prediction)]
+    assert reasons == [None, None, None, Reason.NOT_FINITE, None]

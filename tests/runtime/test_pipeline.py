@@ -15,9 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.bundle import open_bundle
 from analyte.contract.errors import ImageError, IntegrityError, ProfileError
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.preprocessing import Box, preprocess
 from analyte.contract.reading import Flag, Reading, Reason
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
@@ -107,7 +108,7 @@ def test_engine_that_gives_no_number(bundle: Path, value: float) -> None:
         info = EngineInfo("onnx", "cpu", 1, "broken", "0")
         shape = GraphShape(4, 1, None)
 
-        def run(self, images: UInt8Array) -> Prediction:
+        def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
             numbers = np.array([value], np.float32)
             return Prediction(numbers, np.ones(1, np.float32), np.zeros((1, 2), np.float32))
 
@@ -188,7 +189,7 @@ class TestViews:
 
 def test_model_file_that_does_not_fit_its_manifest(tmp_path: Path) -> None:
     path = write_bundle(tmp_path / "b.analyte", [File("onnx", "onnx", onnx_model(1, size=32))])
-    with pytest.raises(IntegrityError, match=r"expected 1 views of 16 pixels; got 1 views of 32"):
+    with pytest.raises(IntegrityError, match=r"expected 1 views of 16 pixels, .* got 1 views of 32 pixels"):
         open_pipeline(path)
 
 
@@ -215,3 +216,32 @@ def test_grey_picture_where_training_saw_colour(bundle: Path, tmp_path: Path) ->
     assert (refused.reason, refused.value) == (Reason.BAD_FRAME, None)
     assert "expected a colour picture" in refused.detail
     assert not pipeline.measure(coloured).refused
+
+
+def only_red(limit: float) -> dict[str, object]:
+    """A score of the test network's features, which are the mean colours: the distance from pure red."""
+    return ForeignCalibration(
+        mean=(0.5, 0.0, 0.0), directions=(), variances=(), rest=0.01, limit=limit, refused=0.02, groups=4
+    ).model_dump(mode="json")
+
+
+def test_picture_that_does_not_look_like_the_training_pictures(bundle: Path, tmp_path: Path) -> None:
+    red, green = one_colour((0, 0, 128)), one_colour((0, 128, 128))
+    bundle = Path(shutil.copytree(bundle, tmp_path / "red.analyte"))
+    edit_manifest(bundle, foreign=only_red(4.0))
+    pipeline = open_pipeline(bundle)
+    assert not pipeline.measure(red).refused
+    refused = pipeline.measure(green)  # 0.5 of 0.1 standard deviations: 5
+    assert (refused.refused, refused.reason, refused.value) == (True, Reason.FOREIGN, None)
+    assert "within 4 standard deviations of theirs; got 5.02" in refused.detail
+    assert refused.frame_sha256
+    assert json.loads(refused.to_json())["reason"] == "foreign"
+    edit_manifest(bundle, foreign=only_red(6.0))
+    assert not open_pipeline(bundle).measure(green).refused
+
+
+def test_score_for_other_features_than_the_graph_gives(two_view_bundle: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(two_view_bundle, tmp_path / "other.analyte"))
+    edit_manifest(bundle, foreign=only_red(4.0))
+    with pytest.raises(IntegrityError, match=r"expected \[N, 3\]; got \[1, 6\]"):
+        open_pipeline(bundle).measure([one_colour((0, 0, 128))] * 2)

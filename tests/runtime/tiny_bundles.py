@@ -2,7 +2,7 @@
 
 ``value = sum over views and channels of weight * mean / 255``, ``sigma = 0.5``, features are the means.
 With one view the weights are 100, 10, 1 for R, G, B; each later view counts a thousandth of the one before,
-so that a swap of views, channels or samples changes the value.
+so that a swap of views, channels or samples changes the value. Covariates add 0.1, 0.2, … times themselves.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.baseline import Baseline
 from analyte.contract.bundle import record_file, write_manifest
+from analyte.contract.covariates import CovariateSpec
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.manifest import Artifact, Deviation, EngineName, Manifest, Precision, Provenance
@@ -43,8 +44,16 @@ def weights(views: int) -> Float32Array:
     )
 
 
-def expected_value(images: UInt8Array) -> Float32Array:
-    """Return ``[N]`` for preprocessed ``[N, V, S, S, 3]``, RGB."""
+def covariate_weights(columns: int) -> Float32Array:
+    """Return ``[K]``, label's unit per unit of the covariate."""
+    return (0.1 * np.arange(1, columns + 1)).astype(np.float32)
+
+
+def expected_value(images: UInt8Array, covariates: Float32Array | None = None) -> Float32Array:
+    """Return ``[N]`` for preprocessed ``[N, V, S, S, 3]``, RGB, and covariates ``[N, K]``."""
+    if covariates is not None:
+        beside = covariates.astype(np.float64) @ covariate_weights(covariates.shape[1]).astype(np.float64)
+        return (expected_value(images) + beside).astype(np.float32)
     means = images.mean(axis=(2, 3), dtype=np.float64) / 255.0
     flat = means.reshape(len(images), -1)
     return (flat @ weights(images.shape[1]).astype(np.float64)).astype(np.float32)
@@ -54,7 +63,7 @@ def random_images(n: int, views: int, seed: int = 0) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, 200, (n, views, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def onnx_model(views: int, *, size: int = SIZE, value_name: str = "value") -> bytes:
+def onnx_model(views: int, *, size: int = SIZE, value_name: str = "value", covariates: int = 0) -> bytes:
     from onnx import TensorProto, helper, numpy_helper
 
     shape: list[Any] = ["N", size, size, 3] if views == 1 else ["N", views, size, size, 3]
@@ -72,14 +81,24 @@ def onnx_model(views: int, *, size: int = SIZE, value_name: str = "value") -> by
         helper.make_node("ReduceMean", ["float", "axes"], ["mean"], keepdims=0),
         helper.make_node("Reshape", ["mean", "flat"], ["flattened"]),
         helper.make_node("Div", ["flattened", "scale"], ["features"]),
-        helper.make_node("MatMul", ["features", "weights"], [value_name]),
+        helper.make_node("MatMul", ["features", "weights"], ["bare" if covariates else value_name]),
         helper.make_node("Mul", [value_name, "zero"], ["zeros"]),
         helper.make_node("Add", ["zeros", "sigma0"], ["sigma"]),
     ]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)]
+    if covariates:
+        # First, so that whoever takes inputs by their position goes wrong.
+        inputs.insert(0, helper.make_tensor_value_info("covariates", TensorProto.FLOAT, ["N", covariates]))
+        constants["slopes"] = covariate_weights(covariates)
+        beside = [
+            helper.make_node("MatMul", ["covariates", "slopes"], ["beside"]),
+            helper.make_node("Add", ["bare", "beside"], [value_name]),
+        ]
+        nodes[5:5] = beside
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info("image", TensorProto.UINT8, shape)],
+        inputs,
         [
             helper.make_tensor_value_info(value_name, TensorProto.FLOAT, ["N"]),
             helper.make_tensor_value_info("sigma", TensorProto.FLOAT, ["N"]),
@@ -91,7 +110,7 @@ def onnx_model(views: int, *, size: int = SIZE, value_name: str = "value") -> by
     return model.SerializeToString()
 
 
-def tflite_model(views: int) -> bytes:
+def tflite_model(views: int, *, covariates: int = 0) -> bytes:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with warnings.catch_warnings():
         # TensorFlow's own imports warn; nothing of ours runs in this block.
@@ -101,14 +120,19 @@ def tflite_model(views: int) -> bytes:
         shape = [None, SIZE, SIZE, 3] if views == 1 else [None, views, SIZE, SIZE, 3]
         axes = [1, 2] if views == 1 else [2, 3]
 
-        def graph(image: Any) -> dict[str, Any]:
+        def graph(image: Any, *beside: Any) -> dict[str, Any]:
             mean = tf.reduce_mean(tf.cast(image, tf.float32), axis=axes)
             features = tf.reshape(mean, [-1, views * 3]) / 255.0
             value = tf.reduce_sum(features * weights(views), axis=1)
+            for columns in beside:
+                value = value + tf.reduce_sum(columns * covariate_weights(covariates), axis=1)
             return {"value": value, "sigma": value * 0.0 + SIGMA, "features": features}
 
         module = tf.Module()
-        function = tf.function(graph, input_signature=[tf.TensorSpec(shape, tf.uint8, name="image")])
+        signature = [tf.TensorSpec(shape, tf.uint8, name="image")]
+        if covariates:
+            signature.append(tf.TensorSpec([None, covariates], tf.float32, name="covariates"))
+        function = tf.function(graph, input_signature=signature)
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [function.get_concrete_function()], module
         )
@@ -134,14 +158,17 @@ def write_bundle(
     golden_n: int = 12,
     golden_error: float = 0.0,
     size: int = SIZE,
+    covariates: CovariateSpec | None = None,
 ) -> Path:
     """Write a bundle with true hashes; ``golden_error`` is added to every golden value."""
+    beside = covariates or CovariateSpec()
     folder.mkdir(parents=True)
     suffixes = {"onnx": ".onnx", "litert": ".tflite"}
     for file in files:
         (folder / f"{file.name}{suffixes[file.engine]}").write_bytes(file.model)
     images = random_images(golden_n, len(views), seed=1)
-    value = expected_value(images) + np.float32(golden_error)
+    columns = np.random.default_rng(2).uniform(0, 9, (golden_n, len(beside.names))).astype(np.float32)
+    value = expected_value(images, columns) + np.float32(golden_error)
     np.savez(
         folder / "golden.npz",
         images=images,
@@ -149,6 +176,7 @@ def write_bundle(
         sigma=np.full(golden_n, SIGMA, np.float32),
         features=np.zeros((golden_n, 3 * len(views)), np.float32),
         true=value.astype(np.float64),
+        **({"covariates": columns} if beside.names else {}),  # type: ignore[arg-type]
     )
     (folder / "model.keras").write_bytes(b"not used on the device")
     (folder / "card.md").write_text("# tiny\n", "utf-8")
@@ -157,6 +185,7 @@ def write_bundle(
         name="tiny",
         label=LabelSpec(analyte="dye", unit="mg/L", range=RANGE),
         views=tuple(views),
+        covariates=beside,
         rotation_invariant=True,
         preprocessing=preprocessing,
         preprocessing_sha256=preprocessing.digest(),

@@ -1,33 +1,54 @@
-"""Orbit-shared convolutions: equal under the symmetries of the square, and plain once they are folded."""
+"""Layers that commute with turns and mirrors, by what they promise of pictures that are turned."""
 
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
-import zipfile
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from analyte.contract.arrays import UInt8Array
-from analyte.contract.label import LabelSpec
-from analyte.contract.run import graph_input
-from analyte.train.folding import fold
-from analyte.train.layers import OrbitConv2D, orbit_index
-from analyte.train.network import build_core
-from analyte.train.recipes.registry import RECIPES
-from train.tiny_studies import random_pictures, symmetries
+from analyte.contract.arrays import Float32Array
+from analyte.train.layers.group import ORIENTATIONS, GroupConv2D, GroupNormalization2D, LiftingConv2D
+from analyte.train.layers.spread import OrbitConv2D, Sharing, orbit_table, ring_table
+from analyte.train.layers.steerable import (
+    Fields,
+    SteerableConv2D,
+    SteerableNormalization,
+    harmonic_table,
+)
 
-LABEL = LabelSpec(analyte="dye", unit="mg/L", range=(0.0, 10.0))
+SHARINGS: tuple[Sharing, ...] = ("orbits", "rings")
+MIXED: Fields = (3, 2, 2)
+"""Three channels of order 0, then two real and two imaginary parts for each of orders 1 and 2."""
+quarter_turns_and_mirrors = pytest.mark.parametrize("symmetry", range(8))
+
+
+def noise(*shape: int) -> Float32Array:
+    return np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+
+def moved(pictures: Float32Array, symmetry: int) -> Float32Array:
+    """Turn pictures ``[N, H, W, C]`` by quarters, the upper four after a mirror."""
+    mirrored = pictures[:, :, ::-1] if symmetry >= 4 else pictures
+    return np.ascontiguousarray(np.rot90(mirrored, symmetry % 4, axes=(1, 2)))
+
+
+def applied(layer: keras.layers.Layer, pictures: Float32Array) -> Float32Array:
+    output: Float32Array = keras.ops.convert_to_numpy(layer(pictures))
+    return output
+
+
+def assert_close(found: Float32Array, expected: Float32Array) -> None:
+    """The same products summed in another order."""
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * float(np.abs(expected).max()))
 
 
 @pytest.mark.parametrize(("size", "orbits"), [(1, 1), (3, 3), (5, 6), (7, 10)])
 def test_orbits(size: int, orbits: int) -> None:
-    table, found = orbit_index(size)
-    assert (table.shape, found) == ((size, size, orbits), orbits)
+    table = orbit_table(size)
+    assert table.shape == (size, size, orbits)
     # Every tap belongs to one orbit, and every orbit is whole.
     np.testing.assert_array_equal(table.sum(axis=2), np.ones((size, size)))
     for turned in (np.rot90(table), table[::-1], table[:, ::-1], table.transpose(1, 0, 2)):
@@ -39,133 +60,170 @@ def test_orbits(size: int, orbits: int) -> None:
 
 
 def test_orbits_of_a_3x3_kernel() -> None:
-    table, _ = orbit_index(3)
-    assert sorted(table.sum(axis=(0, 1)).tolist()) == [1, 4, 4]
+    assert sorted(orbit_table(3).sum(axis=(0, 1)).tolist()) == [1, 4, 4]
 
 
-def test_even_kernels_have_no_centre() -> None:
+def test_taps_of_a_ring_depend_on_their_distance_alone() -> None:
+    table = ring_table(7)
+    assert table.shape == (7, 7, 4)
+    np.testing.assert_allclose((table**2).sum(axis=(0, 1)), np.ones(4), rtol=1e-6)
+    by_distance: dict[float, list[Float32Array]] = {}
+    for row, column in np.ndindex(7, 7):
+        by_distance.setdefault(math.hypot(row - 3, column - 3), []).append(table[row, column])
+    for taps in by_distance.values():
+        np.testing.assert_allclose(taps, np.broadcast_to(taps[0], (len(taps), 4)), rtol=1e-6)
+    # Ring r is highest r taps from the centre, and the corners beyond the circle hold nothing.
+    assert [int(np.argmax(table[3, 3:, ring])) for ring in range(4)] == [0, 1, 2, 3]
+    assert table[0, 0].max() == 0.0
+
+
+@pytest.mark.parametrize("sharing", SHARINGS)
+def test_even_kernels_have_no_centre(sharing: Sharing) -> None:
     with pytest.raises(ValueError, match="odd size, got 4"):
-        orbit_index(4)
+        OrbitConv2D(4, 4, sharing)
+    with pytest.raises(ValueError, match="odd size, got 4"):
+        LiftingConv2D(4, 4)(noise(1, 8, 8, 3))
 
 
+@pytest.mark.parametrize("sharing", SHARINGS)
 @pytest.mark.parametrize("kernel", [3, 5])
-@pytest.mark.parametrize("symmetry", range(8))
-def test_convolution_commutes(kernel: int, symmetry: int) -> None:
+@quarter_turns_and_mirrors
+def test_convolution_commutes(sharing: Sharing, kernel: int, symmetry: int) -> None:
     """Convolving a turned picture is turning the convolved picture."""
     keras.utils.set_random_seed(kernel)
-    layer = OrbitConv2D(4, kernel)
-    pictures = np.random.default_rng(0).normal(size=(2, 1, 10, 10, 3)).astype(np.float32)
-
-    def convolve(images: np.ndarray) -> np.ndarray:
-        return keras.ops.convert_to_numpy(layer(images[:, 0]))[:, np.newaxis]
-
-    after = symmetries_of(convolve(pictures))[symmetry]
-    before = convolve(symmetries_of(pictures)[symmetry])
-    # The same nine or twenty-five products summed in another order.
-    np.testing.assert_allclose(before, after, atol=1e-5)
-    assert np.abs(after).max() > 0.1
+    layer, pictures = OrbitConv2D(4, kernel, sharing), noise(2, 10, 10, 3)
+    assert_close(applied(layer, moved(pictures, symmetry)), moved(applied(layer, pictures), symmetry))
 
 
-def symmetries_of(images: np.ndarray) -> list[np.ndarray]:
-    return [np.asarray(turned) for turned in symmetries(images)]
+def by_orientation(pictures: Float32Array) -> Float32Array:
+    """Return ``[N, H, W, 8, F]``."""
+    return pictures.reshape(*pictures.shape[:3], ORIENTATIONS, -1)
 
 
-def test_layer_survives_its_config() -> None:
-    copy = OrbitConv2D.from_config(OrbitConv2D(7, 5, name="x").get_config())
-    assert (copy.filters, copy.kernel_size, copy.name) == (7, 5, "x")
-
-
-def trained_core(recipe: str, views: tuple[str, ...], size: int) -> keras.Model:
-    """A network whose normalization is far from the identity, as after training."""
+@quarter_turns_and_mirrors
+def test_group_convolutions_commute(symmetry: int) -> None:
+    """A turned picture gives turned features in permuted orientations, layer after layer."""
     keras.utils.set_random_seed(0)
-    core = build_core(RECIPES[recipe], LABEL, views, size)
-    rng = np.random.default_rng(0)
-    for layer in core.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            gamma, beta, mean, variance = layer.get_weights()
-            layer.set_weights(
-                [
-                    rng.uniform(0.7, 1.2, gamma.shape),
-                    rng.normal(0.0, 0.2, beta.shape),
-                    rng.normal(0.0, 0.2, mean.shape),
-                    rng.uniform(0.7, 2.0, variance.shape),
-                ]
-            )
-    return core
-
-
-def contrasting_pictures(views: int, size: int) -> UInt8Array:
-    """Noise of six different colours: an untrained network tells them apart."""
-    gains = np.random.default_rng(1).uniform(0.1, 1.0, (6, views, 1, 1, 3))
-    pictures: UInt8Array = (random_pictures(6, views, size=size) * gains).astype(np.uint8)
-    return pictures
-
-
-@pytest.mark.parametrize("views", [("sample",), ("reference", "sample"), ("a", "b", "c")])
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_folding_changes_no_value(recipe: str, views: tuple[str, ...]) -> None:
-    size = 2 * RECIPES[recipe].size_step
-    core = trained_core(recipe, views, size)
-    folded = fold(core)
-    pictures = graph_input(contrasting_pictures(len(views), size))
-    trained, plain = (model(pictures, training=False) for model in (core, folded))
-    assert set(plain) == {"value", "sigma", "features"}
-    values = keras.ops.convert_to_numpy(trained["value"])
-    assert np.ptp(values) > 1e-3 * LABEL.span
-    # Float32 products of folded and of unfolded weights: a millionth of the range, ten times that allowed.
-    np.testing.assert_allclose(plain["value"], values, rtol=0, atol=1e-5 * LABEL.span)
-    np.testing.assert_allclose(plain["sigma"], trained["sigma"], rtol=0, atol=1e-5 * LABEL.span)
-    features = keras.ops.convert_to_numpy(trained["features"])
-    np.testing.assert_allclose(plain["features"], features, rtol=0, atol=1e-4 * float(features.std()))
-
-
-def test_folding_leaves_only_stock_layers_and_no_normalization() -> None:
-    folded = fold(trained_core("isotropic", ("sample",), 16))
-    assert {layer.__class__.__module__.partition(".")[0] for layer in folded.layers} == {"keras"}
-    assert not [layer for layer in folded.layers if isinstance(layer, keras.layers.BatchNormalization)]
-
-
-@pytest.mark.parametrize("size", [16, 24, 64])
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_invariant_by_architecture(recipe: str, size: int) -> None:
-    """Without any training, for every size that the recipe may be given."""
-    if not RECIPES[recipe].invariant:
-        pytest.skip("the recipe does not promise it")
-    core = trained_core(recipe, ("sample",), size)
-    values: list[np.ndarray] = []
-    features: list[np.ndarray] = []
-    for pictures in symmetries(contrasting_pictures(1, size)):
-        out = core(pictures[:, 0], training=False)
-        values.append(keras.ops.convert_to_numpy(out["value"]))
-        features.append(keras.ops.convert_to_numpy(out["features"]))
-    assert float(np.abs(np.stack(values) - values[0]).max()) <= 1e-5 * LABEL.span
-    assert float(np.abs(np.stack(features) - features[0]).max()) <= 1e-5 * float(np.abs(features[0]).max())
-    # A network that says the same of everything would be invariant too.
-    assert np.ptp(values[0]) > 1e-3 * LABEL.span
-
-
-def test_saved_model_needs_plain_keras_alone(one_view_run: Path, tmp_path: Path) -> None:
-    """In a process that never imports analyte."""
-    script = (
-        "import sys, json, keras, numpy as np\n"
-        "model = keras.saving.load_model(sys.argv[1])\n"
-        "out = model(np.load(sys.argv[2])['val_images'][:5, 0])\n"
-        "assert not [m for m in sys.modules if m.startswith('analyte.')]\n"
-        "print(json.dumps([float(v) for v in out['value']]))\n"
+    lifting, group = LiftingConv2D(3), GroupConv2D(2)
+    pictures = noise(2, 8, 8, 4)
+    lifted = applied(lifting, pictures)
+    # Which orientations the move exchanges is the same for every feature and pixel: found on the first one.
+    turned = by_orientation(applied(lifting, moved(pictures, symmetry)))
+    expected = by_orientation(moved(lifted, symmetry))
+    apart = np.abs(turned[0, :, :, :, np.newaxis, 0] - expected[0, :, :, np.newaxis, :, 0])
+    exchanged = apart.max(axis=(0, 1)).argmin(axis=1)
+    assert sorted(exchanged.tolist()) == list(range(ORIENTATIONS))
+    assert (exchanged.tolist() == list(range(ORIENTATIONS))) is (symmetry == 0)
+    assert_close(turned, expected[:, :, :, exchanged])
+    deeper = by_orientation(applied(group, np.maximum(turned, 0.0).reshape(lifted.shape)))
+    assert_close(
+        deeper, by_orientation(moved(applied(group, np.maximum(lifted, 0.0)), symmetry))[:, :, :, exchanged]
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(one_view_run / "model.keras"), str(one_view_run / "samples.npz")],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+
+
+def test_orientations_share_their_normalization() -> None:
+    layer = GroupNormalization2D(momentum=0.0)
+    pictures = noise(4, 6, 6, 16) * np.arange(1, 17, dtype=np.float32)
+    output = by_orientation(keras.ops.convert_to_numpy(layer(pictures, training=True)))
+    np.testing.assert_allclose(output.mean(axis=(0, 1, 2, 3)), [0, 0], atol=1e-5)
+    np.testing.assert_allclose(output.std(axis=(0, 1, 2, 3)), [1, 1], atol=1e-3)
+    # The last orientation is about eight times as loud as the first here, and stays so.
+    loudness = output.std(axis=(0, 1, 2))
+    assert np.all(loudness[-1] > 5.0 * loudness[0])
+    scale, offset = layer.scale_and_offset()
+    np.testing.assert_allclose(
+        applied(layer, pictures), pictures * scale + offset, atol=1e-5 * float(np.abs(output).max())
     )
-    assert done.returncode == 0, done.stderr[-2000:]
-    values = np.array(done.stdout.strip().splitlines()[-1].strip("[]").split(", "), float)
-    with np.load(one_view_run / "samples.npz") as samples:
-        true = samples["val_values"][:5]
-    assert all(math.isfinite(value) for value in values)
-    assert np.corrcoef(values, true)[0, 1] > 0.9
-    with zipfile.ZipFile(one_view_run / "model.keras") as archive:
-        assert "analyte>" not in archive.read("config.json").decode()
+
+
+def turned_by_phase(features: Float32Array, degrees: float, mirrored: bool) -> Float32Array:
+    """Turn `MIXED` features on the spot: order m by m times the angle, after conjugating mirrored ones."""
+    scalars, rest = features[..., :3], features[..., 3:]
+    parts = [scalars]
+    for order, at in ((1, 0), (2, 4)):
+        numbers = rest[..., at : at + 2] + 1j * rest[..., at + 2 : at + 4]
+        numbers = (np.conj(numbers) if mirrored else numbers) * np.exp(1j * order * math.radians(degrees))
+        parts += [numbers.real, numbers.imag]
+    return np.concatenate(parts, axis=-1).astype(np.float32)
+
+
+@quarter_turns_and_mirrors
+def test_harmonics_commute(symmetry: int) -> None:
+    """Quarter turns and mirrors are exact: features move, and their phases turn by order times angle."""
+    keras.utils.set_random_seed(0)
+    into, deeper = SteerableConv2D((4, 0, 0), MIXED), SteerableConv2D(MIXED, MIXED)
+    pictures = noise(2, 9, 9, 4)
+
+    def expected(features: Float32Array) -> Float32Array:
+        # rot90 turns from the row axis to the column axis: phi, measured from the column axis, falls. A
+        # mirror along the columns sends phi to 180 degrees - phi.
+        turns = -90.0 * (symmetry % 4) + (180.0 if symmetry >= 4 else 0.0)
+        return turned_by_phase(moved(features, symmetry), turns, symmetry >= 4)
+
+    once = applied(into, pictures)
+    moved_once = applied(into, moved(pictures, symmetry))
+    assert_close(moved_once, expected(once))
+    assert_close(applied(deeper, moved_once), expected(applied(deeper, once)))
+
+
+@pytest.mark.parametrize("degrees", [10.0, 30.0, 45.0, 77.0])
+def test_harmonics_follow_any_angle(degrees: float) -> None:
+    """The middle of a smooth picture, turned by an angle of no grid: drawn anew, not interpolated."""
+    keras.utils.set_random_seed(0)
+    layer = SteerableConv2D((1, 0, 0), MIXED)
+
+    def picture(turn: float) -> Float32Array:
+        rows, columns = np.mgrid[-4:5, -4:5].astype(np.float64)
+        cos, sin = math.cos(math.radians(turn)), math.sin(math.radians(turn))
+        u, v = columns * cos + rows * sin, rows * cos - columns * sin
+        drawn = np.exp(-((u - 2.0) ** 2) / 50.0 - (v + 1.5) ** 2 / 16.0)
+        return drawn[np.newaxis, :, :, np.newaxis].astype(np.float32)
+
+    still, turned = (applied(layer, picture(turn))[:, 4, 4] for turn in (0.0, degrees))
+    expected = turned_by_phase(still, degrees, mirrored=False)
+    for order, channels in enumerate((slice(0, 3), slice(3, 7), slice(7, 11))):
+        size = float(np.abs(still[:, channels]).max())
+        assert bool(np.abs(expected - still)[:, channels].max() > 0.1 * size) is (order > 0)
+        # Rings sampled on a grid of five by five: off by 7 % of the largest at 45 degrees for order 2.
+        np.testing.assert_allclose(turned[:, channels], expected[:, channels], rtol=0, atol=0.1 * size)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_harmonics_sum_to_zero(order: int) -> None:
+    """A flat picture has no direction."""
+    for table in harmonic_table(5, order):
+        np.testing.assert_allclose(table.sum(axis=(0, 1)), np.zeros(2), atol=1e-6)
+
+
+def test_normalization_keeps_phases() -> None:
+    layer = SteerableNormalization(MIXED, momentum=0.0)
+    pictures = noise(4, 6, 6, 11) * np.arange(1, 12, dtype=np.float32) + 1.0
+    output = keras.ops.convert_to_numpy(layer(pictures, training=True))
+    np.testing.assert_allclose(output[..., :3].mean(axis=(0, 1, 2)), np.zeros(3), atol=1e-5)
+    np.testing.assert_allclose(output[..., :3].std(axis=(0, 1, 2)), np.ones(3), atol=1e-3)
+    for at in (3, 4, 7, 8):
+        before = pictures[..., at] + 1j * pictures[..., at + 2]
+        after = output[..., at] + 1j * output[..., at + 2]
+        np.testing.assert_allclose(np.angle(after), np.angle(before), atol=1e-4)
+        # Real and imaginary part have unit mean square on average.
+        np.testing.assert_allclose(np.mean(np.abs(after) ** 2), 2.0, atol=1e-2)
+    # The batch's statistics became the moving ones, momentum being zero.
+    np.testing.assert_allclose(applied(layer, pictures), output, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        OrbitConv2D(7, 5, "rings", name="x"),
+        LiftingConv2D(7, 5, name="x"),
+        GroupConv2D(7, 5, name="x"),
+        GroupNormalization2D(momentum=0.5, name="x"),
+        SteerableConv2D((3, 1), (2, 0, 1), 7, name="x"),
+        SteerableNormalization((3, 1), momentum=0.5, epsilon=0.1, name="x"),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_layers_survive_their_config(layer: keras.layers.Layer) -> None:
+    copy = type(layer).from_config(layer.get_config())
+    assert copy.get_config() == layer.get_config()
+    assert copy.name == "x"

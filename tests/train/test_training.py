@@ -19,12 +19,11 @@ from analyte.contract.labels_file import load_dataset
 from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import Box
 from analyte.contract.run import RunRecord, load_record, load_samples
-from analyte.train.fitting import FitSettings
+from analyte.train.parts import choose_size
 from analyte.train.recipes.registry import RECIPES
-from analyte.train.training import TrainSettings, choose_size
 from train.tiny_studies import SESSIONS, Study, split_dataset, train_run, write_study
 
-RECIPE = dataclasses.replace(RECIPES["isotropic"], size_step=8)
+RECIPE = dataclasses.replace(RECIPES["isotropic"], size_step=8, min_size=16)
 
 
 class TestChooseSize:
@@ -36,8 +35,7 @@ class TestChooseSize:
         samples: list[Sample] = [
             dataclasses.replace(first, views=(View(first.views[0].path, region, 0),)) for region in regions
         ]
-        settings = TrainSettings(RECIPE, FitSettings(), size=asked, augment=False)
-        return choose_size(Dataset(dataset.root, dataset.spec, tuple(samples)), settings)
+        return choose_size(Dataset(dataset.root, dataset.spec, tuple(samples)), RECIPE, asked)
 
     def test_as_asked(self, one_view_study: Path) -> None:
         assert self.size(one_view_study, 24, Box(x=0, y=0, w=500, h=500)) == 24
@@ -97,7 +95,8 @@ class TestRunFolder:
 
     def test_files(self, one_view_run: Path) -> None:
         assert {file.name for file in one_view_run.iterdir()} == {
-            "model.keras", "run.json", "samples.npz", "history.csv", "predicted.png",
+            "model.keras", "run.json", "samples.npz", "history.csv", "predicted.png", "augmentation.png",
+            "report.html",
         }  # fmt: skip
 
     @pytest.mark.parametrize("views", [1, 2])
@@ -180,7 +179,7 @@ def test_calibration_samples_cover_sessions_and_levels(tmp_path: Path) -> None:
     """Of more than 512 training samples some are chosen: from every session, over all of its values."""
     study = write_study(tmp_path / "study", Study(samples=960))
     thin_out(study, "day0", keep=40)
-    train_run(study, tmp_path / "run", epochs=1, batch_size=128, augment=False)
+    train_run(study, tmp_path / "run", epochs=1, batch_size=128, augment="none")
     samples = load_samples(tmp_path / "run")
     assert len(samples.train_values) == 512
     count = Counter(samples.train_sessions)

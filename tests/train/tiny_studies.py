@@ -10,6 +10,7 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -92,30 +93,16 @@ def photograph(value: float, light: np.ndarray, rng: np.random.Generator) -> UIn
     return clipped
 
 
-def train_run(
-    study: Path,
-    run: Path,
-    *,
-    epochs: int,
-    seed: int = 0,
-    size: int | None = SIZE,
-    augment: bool = True,
-    batch_size: int = 32,
-    recipe: str = "isotropic",
-) -> RunRecord:
-    """Train on a dataset folder and write a run folder."""
-    from analyte.train.fitting import FitSettings
-    from analyte.train.recipes.registry import RECIPES
-    from analyte.train.training import TrainSettings, train
+def train_run(study: Path, run: Path, *, size: int | None = SIZE, **options: Any) -> RunRecord:
+    """Train on a dataset folder and write a run folder; ``options`` as `analyte train` takes them."""
+    from analyte.train.run_writer import write_run
+    from analyte.train.settings import train_settings
+    from analyte.train.training import train
 
     run.mkdir(parents=True)
-    settings = TrainSettings(
-        recipe=RECIPES[recipe],
-        fit=FitSettings(epochs=epochs, batch_size=batch_size, seed=seed),
-        size=size,
-        augment=augment,
-    )
-    return train(split_dataset(study, seed), settings, run)
+    dataset = split_dataset(study, options.get("seed", 0))
+    settings = train_settings(dataset.spec, size=size, **{"batch_size": 32, **options})
+    return write_run(train(dataset, settings), run)
 
 
 def split_dataset(study: Path, seed: int = 0) -> Dataset:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -60,8 +61,14 @@ def write_bundle(
     """
     record, samples = load_record(run), load_samples(run)
     model = load_model(run / RUN_MODEL_FILE)
-    source = Source(model, samples.train_images)
-    judged = Judged(samples.val_images, samples.val_values, predict(model, samples.val_images))
+    source = Source(model, samples.train_images, samples.train_covariates)
+    judged = Judged(
+        samples.val_images,
+        samples.val_values,
+        predict(model, samples.val_images, samples.val_covariates),
+        record.foreign,
+        samples.val_covariates,
+    )
     artifacts: list[Artifact] = []
     problems: list[str] = []
     golden = _write_golden(model, samples, folder / GOLDEN_FILE)
@@ -112,18 +119,20 @@ def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> Judged
     """Choose validation pictures spread evenly over the values, store and return what Keras says."""
     order = np.argsort(samples.val_values, kind="stable")
     chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_SIZE).round().astype(int))]
-    images = samples.val_images[chosen]
-    prediction = predict(model, images)
+    images, covariates = samples.val_images[chosen], samples.val_covariates[chosen]
+    prediction = predict(model, images, covariates)
+    arrays: dict[str, Any] = {
+        "images": images,
+        "value": prediction.value,
+        "sigma": prediction.sigma,
+        "features": prediction.features,
+        "true": samples.val_values[chosen],
+    }
+    if covariates.shape[1]:
+        arrays["covariates"] = covariates
     with path.open("wb") as file:
-        np.savez_compressed(
-            file,
-            images=images,
-            value=prediction.value,
-            sigma=prediction.sigma,
-            features=prediction.features,
-            true=samples.val_values[chosen],
-        )
-    return Judged(images, samples.val_values[chosen], prediction)
+        np.savez_compressed(file, **arrays)
+    return Judged(images, samples.val_values[chosen], prediction, covariates=covariates)
 
 
 def _manifest(
@@ -133,6 +142,7 @@ def _manifest(
         name=name,
         label=record.label,
         views=record.views,
+        covariates=record.covariates,
         rotation_invariant=record.rotation_invariant,
         colour=not is_grey(samples.train_images),
         preprocessing=record.preprocessing,
@@ -140,6 +150,7 @@ def _manifest(
         interval=record.interval,
         baseline=record.baseline,
         disagreement_limit=record.disagreement_limit,
+        foreign=record.foreign,
         artifacts=tuple(artifacts),
         golden=record_file(folder / GOLDEN_FILE),
         model=record_file(folder / MODEL_FILE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analyte.contract.interval import IntervalCalibration
 from analyte.contract.manifest import Artifact
 from analyte.contract.run import RunRecord
 
@@ -21,7 +22,7 @@ def card_text(name: str, record: RunRecord, artifacts: Sequence[Artifact]) -> st
     return f"""# {name}
 
 Reads **{label.analyte}** in **{unit}** from {label.low:g} to {label.high:g}, from {len(record.views)} view(s)
-({", ".join(record.views)}). A value outside that range is flagged or refused.
+({", ".join(record.views)}). A value outside that range is flagged or refused.{_beside(record)}
 
 - Network: recipe `{record.recipe}`, {record.parameters} parameters, {record.preprocessing.size} px.
 - Data: `{record.dataset.name}` ({record.dataset.licence or "no licence stated"}), samples by split:
@@ -29,10 +30,39 @@ Reads **{label.analyte}** in **{unit}** from {label.low:g} to {label.high:g}, fr
 - Validation error (MAE): network {network:.4g} {unit}, calibration curve {curve:.4g} {unit}. The network
   {verdict} the calibration curve.
 - Interval: typically value ± {record.median_half_width:.3g} {unit}, calibrated to contain
-  {100 * record.interval.coverage:g} % of true values on {record.interval.n} validation samples. The same
-  samples chose the best epoch, so it is a little too narrow.
+  {_interval(record.interval)}
+{_foreign(record)}
 
 | artifact | precision | KiB | MAE, {unit} | mean deviation from Keras | p99 | max | tolerance |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 """
+
+
+def _beside(record: RunRecord) -> str:
+    if not record.covariates.names:
+        return ""
+    numbers = [
+        f"{entry.name} ({entry.range[0]:g} to {entry.range[1]:g})" for entry in record.covariates.numeric
+    ]
+    choices = [f"{entry.name} ({len(entry.categories)} known)" for entry in record.covariates.categorical]
+    return f"\nA reading also needs {', '.join((*numbers, *choices))}; what training did not see is refused."
+
+
+def _interval(interval: IntervalCalibration) -> str:
+    share = f"{100 * interval.coverage:g} % of true values"
+    if interval.groups is None:
+        return f"{share}, on {interval.n} samples that the fit left out."
+    return (
+        f"{share} of new groups (sessions), on {interval.n} samples of {interval.groups} groups left out.\n"
+        f"  Whatever the errors of a new group are like, {100 * interval.guaranteed:.0f} % hold."
+    )
+
+
+def _foreign(record: RunRecord) -> str:
+    if record.foreign is None:
+        return "- Foreign pictures are not told apart by their features."
+    return (
+        "- Foreign pictures are refused by their features; so are about "
+        f"{100 * record.foreign.refused:g} % of the good ones."
+    )

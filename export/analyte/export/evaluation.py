@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
-from analyte.contract.baseline import Baseline
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.bundle import Bundle, open_bundle
+from analyte.contract.covariates import Covariate, CovariateSpec
 from analyte.contract.dataset import Dataset, sample_hashes
 from analyte.contract.errors import DatasetError
-from analyte.contract.interval import IntervalCalibration
-from analyte.contract.label import LabelSpec
 from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.metrics import Metrics, regression_metrics
 from analyte.contract.pictures import load_pictures
-from analyte.contract.preprocessing import PreprocessingSpec
-from analyte.contract.run import MODEL_FILE, DatasetRecord, load_record
+from analyte.contract.preprocessing import PreprocessingSpec, is_grey
+from analyte.contract.reading import Reason
+from analyte.contract.run import MODEL_FILE, DatasetRecord, load_record, load_samples
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.protocol import Prediction
 from analyte.runtime.engines.registry import open_engine
+from analyte.runtime.judgement import Rules
+from analyte.runtime.pipeline import rules_of
 
 _BATCH = 64
-Predictor = Callable[[UInt8Array], Prediction]
+Predictor = Callable[[UInt8Array, Float32Array | None], Prediction]
+"""From pictures ``[N, V, S, S, 3]`` and covariates ``[N, K]`` (None where K is 0) to what is said of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What is evaluated, from a run folder or a bundle."""
 
-    label: LabelSpec
     views: tuple[str, ...]
+    covariates: CovariateSpec
     preprocessing: PreprocessingSpec
-    interval: IntervalCalibration
-    baseline: Baseline
+    rules: Rules
+    """What decides which predictions a device reports."""
+    colour: bool
+    """Whether a device refuses grey pictures."""
     dataset: DatasetRecord
     """What it was trained on."""
     predictors: dict[str, Predictor]
@@ -47,11 +51,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One row. ``coverage``: share of true values inside the interval; None for the baseline."""
+    """One row. Errors are over all samples, refused ones included; shares are 0 to 1."""
 
     name: str
     metrics: Metrics
     coverage: float | None
+    """Share of true values inside the interval; None for the baseline."""
+    foreign: float | None
+    """Share of samples that a device refuses as foreign; None for the baseline and without such a score."""
+    refused: float | None
+    """Share of samples that a device refuses for any reason; None for the baseline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +92,17 @@ def open_subject(path: Path) -> Subject:
     if (path / MANIFEST_FILE).is_file():
         return _bundle_subject(open_bundle(path))
     record = load_record(path)
+    rules = Rules(
+        label=record.label,
+        interval=record.interval,
+        baseline=record.baseline,
+        disagreement_limit=record.disagreement_limit,
+        foreign=record.foreign,
+    )
+    colour = not is_grey(load_samples(path).train_images)
+    predictors = {"keras": _keras_predictor(path / MODEL_FILE)}
     return Subject(
-        record.label,
-        record.views,
-        record.preprocessing,
-        record.interval,
-        record.baseline,
-        record.dataset,
-        {"keras": _keras_predictor(path / MODEL_FILE)},
+        record.views, record.covariates, record.preprocessing, rules, colour, record.dataset, predictors
     )
 
 
@@ -102,11 +114,11 @@ def _bundle_subject(bundle: Bundle) -> Subject:
         engine = open_engine(bundle.read(artifact), artifact.engine, where=bundle.path / artifact.file)
         predictors[artifact.name] = engine.run
     return Subject(
-        manifest.label,
         manifest.views,
+        manifest.covariates,
         manifest.preprocessing,
-        manifest.interval,
-        manifest.baseline,
+        rules_of(manifest),
+        manifest.colour,
         manifest.provenance.dataset,
         predictors,
     )
@@ -114,21 +126,29 @@ def _bundle_subject(bundle: Bundle) -> Subject:
 
 def _keras_predictor(path: Path) -> Predictor:
     model = load_model(path)
-    return lambda images: predict(model, images)
+    return lambda images, covariates: predict(model, images, covariates)
 
 
 def choose_samples(dataset: Dataset, subject: Subject) -> Chosen:
     """Return the samples to evaluate on: never one whose very pictures training or validation saw.
 
     The test split where the dataset marks one, else every sample; then without those that were seen.
-    Raises: DatasetError when the views or unit differ, or nothing is left.
+    Raises: DatasetError when the views or unit differ, a covariate has no column, or nothing is left.
     """
-    if dataset.spec.views != subject.views or dataset.spec.unit != subject.label.unit:
+    if dataset.spec.views != subject.views or dataset.spec.unit != subject.rules.label.unit:
         raise DatasetError(
             "the dataset does not fit the model",
             where=dataset.root,
-            expected=f"views {', '.join(subject.views)} in {subject.label.unit}",
+            expected=f"views {', '.join(subject.views)} in {subject.rules.label.unit}",
             got=f"views {', '.join(dataset.spec.views)} in {dataset.spec.unit}",
+        )
+    absent = [name for name in subject.covariates.names if name not in dataset.spec.covariate_names]
+    if absent:
+        raise DatasetError(
+            f"the dataset has no covariate {absent[0]!r}, which the model takes",
+            where=dataset.root,
+            expected=", ".join(subject.covariates.names),
+            got=", ".join(dataset.spec.covariate_names) or "none",
         )
     marked = dataset.subset("test")
     candidates = marked if marked.samples else dataset
@@ -159,24 +179,63 @@ def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
         images = load_pictures(
             chosen.samples, subject.preprocessing, where=chosen.root, on_progress=bar.update
         )
+    beside = [chosen.covariates_of(sample) for sample in chosen.samples]
+    covariates = subject.covariates.encode_all(beside)
     true = np.asarray([sample.value for sample in chosen.samples], np.float64)
     results: list[Result] = []
     for name, predictor in subject.predictors.items():
-        values, sigma = _run(predictor, images)
+        prediction = run(predictor, images, covariates)
+        values = prediction.value.astype(np.float64)
+        reasons = refusals(subject, images, prediction, beside)
         results.append(
             Result(
                 name,
                 regression_metrics(true, values),
-                float(np.mean(np.abs(values - true) <= subject.interval.quantile * sigma)),
+                coverage=float(
+                    np.mean(np.abs(values - true) <= subject.rules.interval.quantile * prediction.sigma)
+                ),
+                foreign=None if subject.rules.foreign is None else reasons.count(Reason.FOREIGN) / len(true),
+                refused=1.0 - reasons.count(None) / len(true),
             )
         )
-    curve = Result("baseline", regression_metrics(true, subject.baseline.predict(images)), None)
+    by_curve = regression_metrics(true, subject.rules.baseline.predict(images))
+    curve = Result("baseline", by_curve, coverage=None, foreign=None, refused=None)
     return Evaluation(
-        dataset.spec.name, choice.split, choice.seen, subject.label.unit, (results[0], curve, *results[1:])
+        dataset.spec.name,
+        choice.split,
+        choice.seen,
+        subject.rules.label.unit,
+        (results[0], curve, *results[1:]),
     )
 
 
-def _run(predictor: Predictor, images: UInt8Array) -> tuple[Float64Array, Float32Array]:
-    parts = [predictor(images[start : start + _BATCH]) for start in range(0, len(images), _BATCH)]
-    values = np.concatenate([part.value for part in parts]).astype(np.float64)
-    return values, np.concatenate([part.sigma for part in parts])
+def refusals(
+    subject: Subject, images: UInt8Array, prediction: Prediction, beside: Sequence[Mapping[str, Covariate]]
+) -> list[Reason | None]:
+    """Return why a device would refuse each of the samples; None where it would not.
+
+    ``images``: ``[N, V, S, S, 3]``, RGB. ``beside``: the covariates of each, by name.
+    """
+    reasons: list[Reason | None] = []
+    judged = subject.rules.judge(images, prediction)
+    for picture, judgement, values in zip(images, judged, beside, strict=True):
+        if subject.colour and is_grey(picture):
+            reasons.append(Reason.BAD_FRAME)
+        elif subject.covariates.examine(values).problem:
+            reasons.append(Reason.COVARIATE)
+        else:
+            reasons.append(judgement.reason)
+    return reasons
+
+
+def run(predictor: Predictor, images: UInt8Array, covariates: Float32Array) -> Prediction:
+    """Return what a predictor says of pictures ``[N, V, S, S, 3]``, RGB, and covariates ``[N, K]``."""
+    parts = [
+        predictor(images[start : start + _BATCH], covariates[start : start + _BATCH])
+        for start in range(0, len(images), _BATCH)
+    ]
+    return Prediction(
+        value=np.concatenate([part.value for part in parts]),
+        sigma=np.concatenate([part.sigma for part in parts]),
+        features=np.concatenate([part.features for part in parts]),
+    )

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import keras
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.manifest import EngineName, Precision
-from analyte.export.calibration import calibration_pictures
+from analyte.export.calibration import calibration_index, calibration_pictures
 from analyte.export.head_refit import refit
 from analyte.export.keras_to_onnx import keras_to_onnx
 from analyte.export.keras_to_tflite import keras_to_tflite
@@ -27,11 +27,18 @@ class Source:
     model: keras.Model
     recorded: UInt8Array
     """Training pictures as recorded, uint8 ``[N, V, S, S, 3]``, RGB: what heads are refitted on."""
+    covariates: Float32Array | None = None
+    """Of those samples, float32 ``[N, K]``; None where K is 0."""
 
     @cached_property
     def calibration(self) -> UInt8Array:
         """What integer ranges are taken from, uint8 ``[N, V, S, S, 3]``, RGB."""
         return calibration_pictures(self.recorded)
+
+    @cached_property
+    def calibration_covariates(self) -> Float32Array | None:
+        """Of the calibration pictures, float32 ``[M, K]``; None where K is 0."""
+        return None if self.covariates is None else self.covariates[calibration_index(len(self.recorded))]
 
     @cached_property
     def onnx(self) -> bytes:
@@ -66,25 +73,28 @@ def _tflite(source: Source) -> bytes:
 
 
 def _onnx_int8(source: Source) -> bytes:
-    draft = quantize_onnx(source.onnx, source.calibration)
+    beside = source.calibration_covariates
+    draft = quantize_onnx(source.onnx, source.calibration, beside)
     corrected = _corrected(source, draft, "onnx")
-    return quantize_onnx(keras_to_onnx(corrected), source.calibration)
+    return quantize_onnx(keras_to_onnx(corrected), source.calibration, beside)
 
 
 def _tflite_int8(source: Source) -> bytes:
-    draft = quantize_tflite(source.model, source.tflite, source.calibration)
+    beside = source.calibration_covariates
+    draft = quantize_tflite(source.model, source.tflite, source.calibration, beside)
     corrected = _corrected(source, draft, "litert")
-    return quantize_tflite(corrected, keras_to_tflite(corrected), source.calibration)
+    return quantize_tflite(corrected, keras_to_tflite(corrected), source.calibration, beside)
 
 
 def _corrected(source: Source, draft: bytes, engine: EngineName) -> keras.Model:
     """Refit the model's head to the features that a quantized draft really gives on this machine."""
     opened = open_engine(draft, engine)
     try:
-        quantized = opened.run(source.recorded).features
+        quantized = opened.run(source.recorded, source.covariates).features
     finally:
         opened.close()
-    return with_correction(source.model, refit(quantized, predict(source.model, source.recorded).features))
+    exact = predict(source.model, source.recorded, source.covariates).features
+    return with_correction(source.model, refit(quantized, exact))
 
 
 FORMATS: dict[str, Format] = {

@@ -12,35 +12,42 @@ import keras
 import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from analyte.export.trained_model import OUTPUTS
+from analyte.export.trained_model import OUTPUTS, inputs_of
 
-INPUT = "image"
 SIGNATURE = "serving_default"
 
 
 def freeze(model: keras.Model) -> Any:
-    """Return a function from uint8 ``image`` to a dict of `OUTPUTS`, its weights constants.
+    """Return a function from uint8 ``image``, and float32 ``covariates`` where the model takes any, to a dict
+    of `OUTPUTS`, its weights constants.
 
     Constants let the converters fold batch normalization, and keep variables out of TFLite, whose calibrator
     cannot run them.
     """
-    signature = tf.TensorSpec([None, *model.input_shape[1:]], tf.uint8, name=INPUT)
+    signature = [
+        tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+        for name, tensor in inputs_of(model).items()
+    ]
+    bare = not isinstance(model.input, dict)
 
-    def call(image: Any) -> dict[str, Any]:
-        return {name: model(image, training=False)[name] for name in OUTPUTS}
+    def call(*inputs: Any) -> dict[str, Any]:
+        given = (
+            inputs[0] if bare else {spec.name: tensor for spec, tensor in zip(signature, inputs, strict=True)}
+        )
+        return {name: model(given, training=False)[name] for name in OUTPUTS}
 
     constant = convert_variables_to_constants_v2(
-        tf.function(call, input_signature=[signature], autograph=False).get_concrete_function()
+        tf.function(call, input_signature=signature, autograph=False).get_concrete_function()
     )
 
-    def frozen(image: Any) -> dict[str, Any]:
+    def frozen(*inputs: Any) -> dict[str, Any]:
         # A frozen function gives its outputs flat, in the order of their sorted names.
-        values = tf.nest.flatten(constant(image))
+        values = tf.nest.flatten(constant(*inputs))
         return {
             name: tf.identity(value, name=name) for name, value in zip(sorted(OUTPUTS), values, strict=True)
         }
 
-    return tf.function(frozen, input_signature=[signature], autograph=False)
+    return tf.function(frozen, input_signature=signature, autograph=False)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analyte.contract.arrays import Float64Array, UInt8Array
+import numpy as np
+
+from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.manifest import Deviation, Precision
 from analyte.contract.metrics import regression_metrics
 from analyte.runtime.deviation import SIGMA_TOLERANCE, MeasuredDeviation, compare, run_batched
@@ -22,6 +25,9 @@ TOLERANCE_OF_RANGE: dict[Precision, float] = {
 
 MAE_GROWTH = 0.02
 """How much larger an int8 artifact's mean absolute error may be than that of Keras, as a fraction of it."""
+FOREIGN_GROWTH = 0.02
+"""How much larger a share of good pictures an artifact may refuse as foreign than Keras does: as many again
+as the limit is calibrated to."""
 MAE_SLACK_OF_RANGE = 1e-3
 """Growth below this fraction of the range never fails: on small errors a ratio only measures noise."""
 
@@ -30,12 +36,15 @@ MAE_SLACK_OF_RANGE = 1e-3
 class Judged:
     """Labelled pictures with what Keras says about them. Never pictures that calibrated the quantization.
 
-    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``true``: ``[N]``, label's unit.
+    ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``true``: ``[N]``, label's unit. ``foreign``: the score that
+    the features are for, None without one. ``covariates``: float32 ``[N, K]``, None where K is 0.
     """
 
     images: UInt8Array
     true: Float64Array
     keras: Prediction
+    foreign: ForeignCalibration | None = None
+    covariates: Float32Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Verdict:
 
 def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch: int = 64) -> Verdict:
     """Compare an artifact with Keras on labelled pictures; ``span``: width of the range, label's unit."""
-    said = run_batched(engine, data.images, batch)
+    said = run_batched(engine, data.images, batch, data.covariates)
     measured = compare(said, data.keras.value, batch, sigma=data.keras.sigma)
     mae = regression_metrics(data.true, said.value).mae
     mae_keras = regression_metrics(data.true, data.keras.value).mae
@@ -73,6 +82,11 @@ def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch
     # Written so that a NaN fails.
     if not mae <= allowed:
         problems.append(f"MAE {mae:.4g} exceeds {allowed:.4g} (Keras: {mae_keras:.4g})")
+    shares = [_foreign_share(prediction, data.foreign) for prediction in (said, data.keras)]
+    if shares[0] is not None and shares[1] is not None and not shares[0] <= shares[1] + FOREIGN_GROWTH:
+        problems.append(
+            f"{100 * shares[0]:.3g} % of the good pictures count as foreign (Keras: {100 * shares[1]:.3g} %)"
+        )
     deviation = Deviation(
         n=measured.n,
         mean=measured.mean,
@@ -81,5 +95,14 @@ def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch
         tolerance=tolerance,
         mae=mae,
         mae_keras=mae_keras,
+        foreign=shares[0],
+        foreign_keras=shares[1],
     )
     return Verdict(deviation, measured, tuple(problems), by_picture)
+
+
+def _foreign_share(prediction: Prediction, foreign: ForeignCalibration | None) -> float | None:
+    """Return the share of pictures that are not within the limit, a NaN included."""
+    if foreign is None:
+        return None
+    return float(np.mean(~(foreign.score(prediction.features) <= foreign.limit)))

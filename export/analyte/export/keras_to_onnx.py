@@ -7,24 +7,29 @@ import onnx
 import tf2onnx
 
 from analyte.contract.native_output import native_stderr_off
-from analyte.export.frozen_graph import INPUT, freeze
-from analyte.export.trained_model import OUTPUTS
+from analyte.export.frozen_graph import freeze
+from analyte.export.trained_model import OUTPUTS, inputs_of
 
 OPSET = 17
 """What tf2onnx is tested with, and old enough for every ONNX Runtime that is still in use on boards."""
 IR_VERSION = 8
 """Pinned: a newer onnx writes a version that an older ONNX Runtime refuses."""
+_BATCH = "N"
 
 
 def keras_to_onnx(model: keras.Model) -> bytes:
-    """Convert. Input ``image`` uint8, outputs `OUTPUTS`, the batch size free."""
+    """Convert. Inputs and outputs named as those of ``model``, the batch size free."""
     frozen = freeze(model)
     with native_stderr_off():
         proto, _ = tf2onnx.convert.from_function(frozen, input_signature=frozen.input_signature, opset=OPSET)
     proto.ir_version = IR_VERSION
     found = {tensor.name for tensor in proto.graph.output}
-    if [tensor.name for tensor in proto.graph.input] != [INPUT] or found != set(OUTPUTS):
-        raise RuntimeError(f"tf2onnx renamed the graph's tensors: {found}")
+    taken = [tensor.name for tensor in proto.graph.input]
+    if taken != list(inputs_of(model)) or found != set(OUTPUTS):
+        raise RuntimeError(f"tf2onnx renamed the graph's tensors: {taken}, {found}")
+    for tensor in proto.graph.input:
+        # One name for the batch size of all inputs: else shape inference takes them for different ones.
+        tensor.type.tensor_type.shape.dim[0].dim_param = _BATCH
     onnx.checker.check_model(proto, full_check=True)
     data: bytes = proto.SerializeToString()
     return data

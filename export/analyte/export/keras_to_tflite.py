@@ -10,7 +10,7 @@ from analyte.export.frozen_graph import freeze, saved_model
 
 
 def keras_to_tflite(model: keras.Model) -> bytes:
-    """Convert. Signature ``serving_default``, input ``image`` uint8, the batch size free."""
+    """Convert. Signature ``serving_default``, inputs named as those of ``model``, the batch size free."""
     with saved_model(freeze(model)) as folder, native_stderr_off():
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
         # Without this list the converter may emit Flex operators, which LiteRT does not run.

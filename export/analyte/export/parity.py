@@ -43,13 +43,20 @@ def check_parity(bundle: Bundle, model_file: Path | None) -> Parity:
     bundle.verify()
     golden = bundle.golden_set()
     model = load_model(model_file or bundle.path / bundle.manifest.model.file)
-    keras = predict(model, golden.images)
+    keras = predict(model, golden.images, golden.covariates)
     results: list[SelfTestResult] = []
     for artifact in bundle.manifest.artifacts:
         engine = open_engine(bundle.read(artifact), artifact.engine, where=bundle.path / artifact.file)
         try:
             for batch in BATCHES:
-                deviation = measure_deviation(engine, golden.images, keras.value, batch, sigma=keras.sigma)
+                deviation = measure_deviation(
+                    engine,
+                    golden.images,
+                    keras.value,
+                    batch,
+                    sigma=keras.sigma,
+                    covariates=golden.covariates,
+                )
                 results.append(describe(artifact, engine, deviation))
         finally:
             engine.close()

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.run import graph_input
-from analyte.export.frozen_graph import INPUT
 from analyte.export.keras_to_onnx import IR_VERSION
+from analyte.export.trained_model import COVARIATES, IMAGE
 
 _TRUNK_OPS = ("Conv", "AveragePool", "MaxPool")
 """The global average and the head stay in float: their rounding would become a bias of the value."""
@@ -27,9 +28,11 @@ _TRUNK_OPS = ("Conv", "AveragePool", "MaxPool")
 class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types
     """Feeds calibration pictures one at a time: a large batch only costs memory."""
 
-    def __init__(self, images: UInt8Array) -> None:
+    def __init__(self, images: UInt8Array, covariates: Float32Array) -> None:
+        beside = covariates.shape[1] > 0
         self._feed: Iterator[dict[str, Any]] = (
-            {INPUT: graph_input(images[i : i + 1])} for i in range(len(images))
+            {IMAGE: graph_input(images[i : i + 1]), **({COVARIATES: covariates[i : i + 1]} if beside else {})}
+            for i in range(len(images))
         )
 
     def get_next(self) -> Any:
@@ -37,11 +40,14 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ship
         return next(self._feed, None)
 
 
-def quantize_onnx(data: bytes, calibration: UInt8Array) -> bytes:
+def quantize_onnx(data: bytes, calibration: UInt8Array, covariates: Float32Array | None = None) -> bytes:
     """Quantize statically, QDQ format, int8 weights per channel and int8 activations.
 
-    ``calibration``: uint8 ``[N, V, S, S, 3]``, RGB, of the training data.
+    ``calibration``: uint8 ``[N, V, S, S, 3]``, RGB, of the training data. ``covariates``: float32 ``[N, K]``;
+    None where K is 0.
     """
+    if covariates is None:
+        covariates = np.zeros((len(calibration), 0), np.float32)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         source, prepared, target = (Path(folder) / name for name in ("float.onnx", "pre.onnx", "int8.onnx"))
@@ -50,7 +56,7 @@ def quantize_onnx(data: bytes, calibration: UInt8Array) -> bytes:
         quantize_static(
             str(prepared),
             str(target),
-            _Pictures(calibration),
+            _Pictures(calibration, covariates),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_TRUNK_OPS),
             nodes_to_exclude=_first_convolution(prepared),

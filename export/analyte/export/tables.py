@@ -44,12 +44,16 @@ def evaluation_table(evaluation: Evaluation) -> str:
             f"{row.metrics.max_error:.3f}",
             _or_dash(row.metrics.rounded_accuracy, ".3f"),
             _or_dash(row.coverage, ".3f"),
+            _or_dash(row.foreign, ".3f"),
+            _or_dash(row.refused, ".3f"),
         )
         for row in evaluation.results
     ]
-    header = ("name", "n", "MAE", "RMSE", "R2", "max error", "rounded accuracy", "coverage")
+    header = (
+        "name", "n", "MAE", "RMSE", "R2", "max error", "rounded accuracy", "coverage", "foreign", "refused",
+    )  # fmt: skip
     title = f"{evaluation.dataset}, {evaluation.split} split, errors in {evaluation.unit}"
-    table = format_table(header, rows, right=frozenset(range(1, 8)))
+    table = format_table(header, rows, right=frozenset(range(1, 10)))
     return f"{title}\n{table}\n{_verdict(evaluation)}"
 
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
-from analyte.contract.run import FEATURES_LAYER, graph_input
+from analyte.contract.run import FEATURES_LAYER, network_input
 from analyte.runtime.engines.protocol import Prediction
 
+IMAGE, COVARIATES = "image", "covariates"
 OUTPUTS = ("value", "sigma", "features")
 _BATCH = 256
 
@@ -40,38 +41,59 @@ def load_model(path: Path) -> keras.Model:
         raise IntegrityError("not a readable Keras model", where=path, got=error) from error
     outputs = model.output if isinstance(model.output, dict) else {}
     names = {layer.name for layer in model.layers}
-    dtype = model.inputs[0].dtype
-    if set(outputs) != set(OUTPUTS) or FEATURES_LAYER not in names or dtype != "uint8":
+    inputs = {name: str(tensor.dtype) for name, tensor in inputs_of(model).items()}
+    takes = ({IMAGE: "uint8"}, {IMAGE: "uint8", COVARIATES: "float32"})
+    if inputs not in takes or set(outputs) != set(OUTPUTS) or FEATURES_LAYER not in names:
         raise IntegrityError(
             "the model does not follow the graph contract",
             where=path,
-            expected=f"input uint8, outputs {', '.join(OUTPUTS)}, a layer named {FEATURES_LAYER}",
-            got=f"input {dtype}, outputs {', '.join(outputs) or type(model.output).__name__}",
+            expected=f"input {IMAGE} uint8 (and {COVARIATES} float32), outputs {', '.join(OUTPUTS)}, a layer "
+            f"named {FEATURES_LAYER}",
+            got=f"inputs {', '.join(f'{name} {dtype}' for name, dtype in inputs.items())}, "
+            f"outputs {', '.join(outputs) or type(model.output).__name__}",
         )
     return model
 
 
-def predict(model: keras.Model, images: UInt8Array) -> Prediction:
-    """Run a model that follows the graph contract on uint8 ``[N, V, S, S, 3]``, RGB."""
+def inputs_of(model: keras.Model) -> dict[str, Any]:
+    """Return the symbolic inputs by name: ``image``, and ``covariates`` where the model takes any."""
+    return {tensor.name: tensor for tensor in sorted(model.inputs, key=lambda tensor: tensor.name != IMAGE)}
+
+
+def predict(model: keras.Model, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
+    """Run a model that follows the graph contract on uint8 ``[N, V, S, S, 3]``, RGB.
+
+    ``covariates``: float32 ``[N, K]``; None where K is 0.
+    """
+    if covariates is None:
+        covariates = np.zeros((len(images), 0), np.float32)
     parts: dict[str, list[Any]] = {name: [] for name in OUTPUTS}
     for start in range(0, len(images), _BATCH):
-        outputs = model(graph_input(images[start : start + _BATCH]), training=False)
+        chosen = slice(start, start + _BATCH)
+        outputs = model(network_input(images[chosen], covariates[chosen]), training=False)
         for name in OUTPUTS:
             parts[name].append(keras.ops.convert_to_numpy(outputs[name]))
     return Prediction(**{name: np.concatenate(parts[name]).astype(np.float32) for name in OUTPUTS})
 
 
 def split_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
-    """Return the trunk (image to features) and the head (features to value and sigma)."""
+    """Return the trunk (image to features) and the head.
+
+    The head takes ``features``, and ``covariates`` where the model takes any, and gives value and sigma.
+    """
     features = model.get_layer(FEATURES_LAYER).output
-    head = keras.Model(features, {name: model.output[name] for name in ("value", "sigma")}, name="head")
-    return keras.Model(model.input, features, name="trunk"), head
+    image, *beside = inputs_of(model).values()
+    outputs = {name: model.output[name] for name in ("value", "sigma")}
+    head = keras.Model([features, *beside], outputs, name="head")
+    return keras.Model(image, features, name="trunk"), head
 
 
 def with_correction(model: keras.Model, correction: FeatureCorrection) -> keras.Model:
     """Return the model with corrected features, which its head and its ``features`` output both get."""
     trunk, head = split_head(model)
+    _, *beside = inputs_of(model).values()
     features = keras.layers.Rescaling(
         correction.gain.tolist(), correction.offset.tolist(), name="feature_correction"
     )(trunk.output)
-    return keras.Model(model.input, {**head(features), "features": features}, name=model.name)
+    outputs = {**head([features, *beside]), "features": features}
+    return keras.Model(model.input, outputs, name=model.name)

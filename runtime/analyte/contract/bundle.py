@@ -30,7 +30,8 @@ class GoldenSet:
     """Pictures with what Keras said about them.
 
     ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``value``, ``sigma``: float32 ``[N]``, label's unit.
-    ``features``: float32 ``[N, F]``. ``true``: float64 ``[N]``, label's unit.
+    ``features``: float32 ``[N, F]``. ``true``: float64 ``[N]``, label's unit. ``covariates``: float32
+    ``[N, K]``, only stored where K > 0.
     """
 
     images: UInt8Array
@@ -38,6 +39,7 @@ class GoldenSet:
     sigma: Float32Array
     features: Float32Array
     true: Float64Array
+    covariates: Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,11 @@ class Bundle:
                     sigma=arrays["sigma"],
                     features=arrays["features"],
                     true=arrays["true"],
+                    covariates=(
+                        arrays["covariates"]
+                        if "covariates" in arrays
+                        else np.zeros((len(arrays["images"]), 0), np.float32)
+                    ),
                 )
         except NOT_ARRAYS as error:
             raise IntegrityError("damaged", where=self.path / self.manifest.golden.file, got=error) from error

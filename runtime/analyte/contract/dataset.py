@@ -11,15 +11,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from analyte.contract.covariates import Covariate
 from analyte.contract.label import Finite, LabelSpec, Range
 from analyte.contract.preprocessing import Box
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+COLUMNS = frozenset({"path", "value", "sample", "view", "group", "session", "split", "x", "y", "w", "h"})
+"""Columns of ``labels.csv`` that have a meaning; any other may be a covariate."""
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -40,15 +43,30 @@ class DatasetSpec(BaseModel):
     """Lowest and highest value that the instrument is to report, in ``unit``."""
     views: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(default=("sample",), min_length=1)
     """The pictures that make one reading, in the order in which the graph takes them."""
-    covariates: tuple[str, ...] = ()
-    """Names of numeric columns beside the picture."""
-    categorical_covariates: tuple[str, ...] = ()
+    covariates: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    """Names of numeric columns beside the picture, each in a unit of its own."""
+    categorical_covariates: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
     """Names of categorical columns beside the picture."""
     rotation_invariant: bool = True
     """Whether turning the picture leaves the value as it is."""
     licence: str = ""
     noise_floor: Finite | None = None
     """RMSE of an ideal observer, in ``unit``, where it is known (simulated data)."""
+
+    @model_validator(mode="after")
+    def _covariates_are_columns_of_their_own(self) -> Self:
+        twice = set(self.covariates) & set(self.categorical_covariates)
+        if twice:
+            raise ValueError(f"{min(twice)} cannot be a number and a category at once")
+        taken = COLUMNS & set(self.covariate_names)
+        if taken:
+            raise ValueError(f"the column {min(taken)} has a meaning of its own and is no covariate")
+        return self
+
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Numeric covariates, then categorical ones: the order in which the graph takes them."""
+        return self.covariates + self.categorical_covariates
 
     @property
     def label(self) -> LabelSpec:
@@ -80,6 +98,8 @@ class Sample:
     session: str
     """Day, camera and light; equal to ``group`` where the dataset has no such column."""
     split: Split | None
+    covariates: tuple[Covariate, ...] = ()
+    """In the order of `DatasetSpec.covariate_names`: numbers, then categories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +123,19 @@ class Dataset:
         found = Counter(sample.split or "unassigned" for sample in self.samples)
         return dict(sorted(found.items()))
 
+    def covariates_of(self, sample: Sample) -> dict[str, Covariate]:
+        """Return the covariates of a sample by name."""
+        return dict(zip(self.spec.covariate_names, sample.covariates, strict=True))
+
     def digest(self) -> str:
-        """Return the sha256, in hexadecimal, over labels, regions and the bytes of every picture.
+        """Return the sha256, in hexadecimal, over labels, covariates, regions and the bytes of every picture.
 
         Equal for the same data in another folder, under another name or in another order of rows.
         """
         files = _FileHashes()
-        lines = sorted(f"{s.value!r} {s.group} {s.split} {files.of_sample(s)}" for s in self.samples)
+        lines = sorted(
+            f"{s.value!r} {s.group} {s.split} {s.covariates!r} {files.of_sample(s)}" for s in self.samples
+        )
         text = "\n".join([self.spec.model_dump_json(exclude={"name"}), *lines])
         return hashlib.sha256(text.encode()).hexdigest()
 

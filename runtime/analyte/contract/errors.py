@@ -1,6 +1,7 @@
 """Every error that analyte raises on purpose, and the exit code that each one gives.
 
 AnalyteError                     1
+├── SettingsError                2  options that contradict each other or the data
 ├── InputError                   3  bad input or configuration
 │   ├── ImageError                  a file or a frame that is no usable picture
 │   ├── DatasetError                labels.csv, dataset.toml, splits
@@ -11,7 +12,7 @@ AnalyteError                     1
 ├── CameraError                  6  a source gives no frame, or a stale one
 └── IntegrityError               7  a bundle or record that is damaged, altered or too new
 
-Usage errors (exit 2) are click's own.
+Other usage errors (exit 2) are click's own.
 """
 
 from __future__ import annotations
@@ -53,6 +54,12 @@ class AnalyteError(Exception):
         if self.fix is not None:
             text += f". {self.fix}"
         return " ".join(text.split())
+
+
+class SettingsError(AnalyteError):
+    """An option has a value that does not exist, or does not go with another one or with the data."""
+
+    exit_code = 2
 
 
 class InputError(AnalyteError):

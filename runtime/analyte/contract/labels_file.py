@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from analyte.contract.dataset import SPLITS, Dataset, DatasetSpec, Sample, View
+from analyte.contract.covariates import Covariate, parse_number
+from analyte.contract.dataset import COLUMNS, SPLITS, Dataset, DatasetSpec, Sample, View
 from analyte.contract.errors import DatasetError
 from analyte.contract.imaging import IMAGE_SUFFIXES
 from analyte.contract.preprocessing import Box
@@ -36,6 +36,9 @@ class _Row:
     session: str
     split: str
     region: Box | None
+    others: dict[str, str] = field(default_factory=dict)
+    """Cells of the columns that have no meaning of their own: covariates may be among them."""
+    covariates: tuple[Covariate, ...] = ()
 
     @property
     def place(self) -> str:
@@ -65,6 +68,7 @@ def load_dataset(path: Path, *, unit: str | None = None, analyte: str | None = N
         raise DatasetError("the dataset is empty", where=path, expected="at least one labelled picture")
     spec = _read_spec(root, rows, unit=unit, analyte=analyte)
     _check_range(rows, spec, path)
+    rows = _with_covariates(rows, spec, path)
     return Dataset(root, spec, _assemble(rows, spec, path))
 
 
@@ -198,13 +202,14 @@ def _parse(cell: dict[str, str], root: Path, line: int, seen: Counter[str]) -> _
     return _Row(
         line=line,
         path=path,
-        value=_number(cell["value"]),
+        value=_value(cell["value"]),
         sample=sample,
         view=cell.get("view") or "sample",
         group=group,
         session=cell.get("session") or group,
         split=split,
         region=region,
+        others={name: text for name, text in cell.items() if name not in COLUMNS},
     )
 
 
@@ -226,15 +231,11 @@ def _shown(text: str) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _number(text: str) -> float:
+def _value(text: str) -> float:
     try:
-        # Python reads 1_5 as 15; a person who names a folder so means 1.5.
-        value = float("" if "_" in text else text)
-    except ValueError:
-        raise ValueError(f"value {_shown(text)!r} is not a number") from None
-    if not math.isfinite(value):
-        raise ValueError(f"value {_shown(text)!r} is not finite")
-    return value
+        return parse_number(text)
+    except ValueError as error:
+        raise ValueError(f"value {error}") from None
 
 
 def _region(cell: dict[str, str]) -> Box | None:
@@ -257,7 +258,7 @@ def _read_folders(root: Path) -> list[_Row]:
     folders = sorted(entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith("."))
     for folder in folders:
         try:
-            value = _number(folder.name)
+            value = _value(folder.name)
         except ValueError:
             problems.append(f"folder {folder.name!r} is not named by a value")
             continue
@@ -281,6 +282,33 @@ def _check_range(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> None:
     _refuse(outside, path, f"values outside the range {low:g} to {high:g} {spec.unit}")
 
 
+def _with_covariates(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> list[_Row]:
+    """Read the columns that ``dataset.toml`` names as covariates."""
+    absent = [name for name in spec.covariate_names if name not in rows[0].others]
+    if absent:
+        raise DatasetError(
+            f"no column for covariate {absent[0]!r}",
+            where=path,
+            expected=f"columns {', '.join(spec.covariate_names)}, as dataset.toml says",
+            got=", ".join(rows[0].others) or "no other column",
+        )
+    problems: list[str] = []
+    read: list[_Row] = []
+    for row in rows:
+        found: list[Covariate] = []
+        for name in spec.covariate_names:
+            text = row.others[name]
+            try:
+                if not text:
+                    raise ValueError("is empty")
+                found.append(parse_number(text) if name in spec.covariates else text)
+            except ValueError as error:
+                problems.append(f"{row.place}: {name} {error}")
+        read.append(replace(row, covariates=tuple(found)))
+    _refuse(problems, path, "covariates that cannot be used")
+    return read
+
+
 def _assemble(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> tuple[Sample, ...]:
     """Join the rows of each sample, views in the order of the specification."""
     by_sample: dict[str, list[_Row]] = {}
@@ -299,6 +327,9 @@ def _assemble(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> tuple[Samp
         if len({(row.value, row.group, row.session, row.split) for row in members}) > 1:
             problems.append(f"sample {name!r} ({first.place}) has rows that contradict each other")
             continue
+        if len({row.covariates for row in members}) > 1:
+            problems.append(f"sample {name!r} ({first.place}) has other covariates in another of its views")
+            continue
         pictures = tuple(View(views[v].path, views[v].region, views[v].line) for v in spec.views)
         other = shown.setdefault(tuple((view.path, view.region) for view in pictures), first)
         if other.value != first.value:
@@ -314,6 +345,7 @@ def _assemble(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> tuple[Samp
                 group=first.group,
                 session=first.session,
                 split=next((split for split in SPLITS if split == first.split), None),
+                covariates=first.covariates,
             )
         )
     _refuse(problems, path, f"samples without exactly the views {', '.join(spec.views)}, or contradictory")

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from analyte.contract.baseline import Baseline
+from analyte.contract.covariates import CovariateSpec
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.preprocessing import PreprocessingSpec
@@ -50,6 +52,10 @@ class Deviation(_Strict):
     """Mean absolute error of the artifact against the labels of the validation split."""
     mae_keras: float
     """The same for Keras."""
+    foreign: float | None = None
+    """Share of the pictures that the artifact's features make foreign, 0 to 1; None without such a score."""
+    foreign_keras: float | None = None
+    """The same for Keras."""
 
 
 class Artifact(FileRecord):
@@ -85,6 +91,8 @@ class Manifest(_Strict):
     label: LabelSpec
     views: tuple[str, ...]
     """The pictures that make one reading, in the order in which the graph takes them."""
+    covariates: CovariateSpec = CovariateSpec()
+    """Numbers and categories that a reading needs beside the pictures."""
     rotation_invariant: bool
     colour: bool = False
     """Whether the training pictures have colour; then a grey one is refused."""
@@ -95,6 +103,8 @@ class Manifest(_Strict):
     disagreement_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """How far network and baseline may disagree before a reading is refused as implausible, label's unit;
     None where nothing is known of it."""
+    foreign: ForeignCalibration | None = None
+    """How far from the training pictures a picture may lie; None where nothing is known of it."""
     artifacts: tuple[Artifact, ...] = Field(min_length=1)
     """In the order in which a device should prefer them when its profile does not say."""
     golden: FileRecord

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
 from analyte.contract.errors import ProfileError
 from analyte.contract.label import Finite
 from analyte.contract.manifest import EngineName
 from analyte.contract.preprocessing import Box
 from analyte.contract.validation import in_words
+
+
+def _covariate(given: object) -> int | float | str:
+    # A category may be written as a whole number, such as a lot: it must not become 7.0.
+    if isinstance(given, str):
+        return given
+    if isinstance(given, int | float) and not isinstance(given, bool) and math.isfinite(given):
+        return given
+    raise ValueError("must be a finite number or the name of a category")
 
 
 class _Section(BaseModel):
@@ -49,6 +59,10 @@ class MeasureSection(_Section):
     time, not by the clock."""
     regions: dict[str, Box] = Field(default_factory=dict)
     """Region of each view in the frame; a view without one is the whole frame."""
+    covariates: dict[str, Annotated[int | float | str, PlainValidator(_covariate)]] = Field(
+        default_factory=dict
+    )
+    """Numbers and categories beside the picture that hold for every reading, by the bundle's names."""
 
 
 class EngineSection(_Section):

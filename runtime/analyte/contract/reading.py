@@ -7,12 +7,16 @@ import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from analyte.contract.covariates import Covariate
+
 
 class Flag(StrEnum):
     """What a person should know about a reading that is still given."""
 
     OUT_OF_RANGE = "out_of_range"
     """The value lies outside the calibrated range, by less than its interval."""
+    COVARIATE_OUT_OF_RANGE = "covariate_out_of_range"
+    """A number beside the picture lies outside what training saw, by a tenth of that range at most."""
 
 
 class Reason(StrEnum):
@@ -23,6 +27,10 @@ class Reason(StrEnum):
     IMPLAUSIBLE = "implausible"
     """Network and calibration curve disagree by more than on any good picture: the picture is of something
     else, or of a value far outside the range."""
+    FOREIGN = "foreign"
+    """The picture does not look like the training pictures: its features lie too far from theirs."""
+    COVARIATE = "covariate"
+    """A number or category beside the picture is missing, or is none that training saw."""
     NOT_FINITE = "not_finite"
     """The engine gave no finite number."""
     BAD_FRAME = "bad_frame"
@@ -73,6 +81,8 @@ class Reading:
     """sha256 of the pixels that the graph saw, hexadecimal."""
     regions: dict[str, tuple[int, int, int, int]] = field(default_factory=dict)
     """x, y, w, h by view, pixels; empty where the whole picture was used."""
+    covariates: dict[str, Covariate] = field(default_factory=dict)
+    """Numbers and categories beside the picture, by name."""
     id: str = ""
     """Unique id of the reading, UUID version 4."""
 

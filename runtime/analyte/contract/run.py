@@ -1,9 +1,11 @@
 """The run folder, where training and export meet: ``model.keras``, ``run.json`` and ``samples.npz``.
 
 ``model.keras`` holds stock Keras layers only and follows the graph contract: input ``image`` uint8
-``[N, H, W, 3]`` (``[N, V, H, W, 3]`` for V > 1 views), RGB; outputs ``value`` float32 ``[N]`` in the label's
-unit, ``sigma`` float32 ``[N]`` in the label's unit, ``features`` float32 ``[N, F]``. Everything up to the
-layer named ``features`` may be quantized; what follows is the head and stays in float32.
+``[N, H, W, 3]`` (``[N, V, H, W, 3]`` for V > 1 views), RGB, and, where the run has K > 0 covariates, input
+``covariates`` float32 ``[N, K]`` (see `analyte.contract.covariates`); outputs ``value`` float32 ``[N]`` in
+the label's unit, ``sigma`` float32 ``[N]`` in the label's unit, ``features`` float32 ``[N, F]``. Everything
+from the picture up to the layer named ``features`` may be quantized; what follows, where the covariates join,
+is the head and stays in float32.
 """
 
 from __future__ import annotations
@@ -11,16 +13,18 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from analyte.contract.arrays import Float64Array, UInt8Array
+from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.baseline import Baseline
+from analyte.contract.covariates import CovariateSpec
 from analyte.contract.errors import InputError, IntegrityError
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.preprocessing import PreprocessingSpec
@@ -54,6 +58,20 @@ class DatasetRecord(BaseModel):
     that is measured on them counts."""
 
 
+class FoldRecord(BaseModel):
+    """Errors on one fold of a cross-validation, label's unit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sessions: tuple[str, ...]
+    """What was held out."""
+    n: int
+    mae: float
+    """Mean absolute error of a network that was trained without it."""
+    mae_baseline: float
+    """The same of the calibration curve."""
+
+
 class RunRecord(BaseModel):
     """The contents of ``run.json``. All errors are in the label's unit."""
 
@@ -66,6 +84,8 @@ class RunRecord(BaseModel):
     seed: int
     label: LabelSpec
     views: tuple[str, ...]
+    covariates: CovariateSpec = CovariateSpec()
+    """Numbers and categories that the network takes beside the pictures, as the training samples had them."""
     rotation_invariant: bool
     preprocessing: PreprocessingSpec
     parameters: int
@@ -77,10 +97,16 @@ class RunRecord(BaseModel):
     interval: IntervalCalibration
     disagreement_limit: float
     """How far network and baseline may disagree before a reading is refused as implausible, label's unit."""
+    foreign: ForeignCalibration | None = None
+    """How far from the training pictures a picture may lie; None where nothing is known of it."""
     median_half_width: float
     """Median half-width of the interval on the validation split, label's unit."""
     validation_mae: dict[str, float]
     """Mean absolute error on the validation split: ``keras`` and ``baseline``."""
+    verdict: str = ""
+    """Whether the network beats the calibration curve on the validation split, in a sentence."""
+    folds: tuple[FoldRecord, ...] = ()
+    """Cross-validation, where it was asked for; the interval is then calibrated on it."""
     epochs: int
     best_epoch: int
     interrupted: bool
@@ -92,12 +118,17 @@ class RunRecord(BaseModel):
     """UTC, ISO 8601."""
 
 
+def _no_columns() -> Float32Array:
+    return np.zeros((0, 0), np.float32)
+
+
 @dataclass(frozen=True, slots=True)
 class RunSamples:
     """Preprocessed photographs that travel with the run, so that export needs nothing else.
 
     ``images``: uint8 ``[N, V, S, S, 3]``, RGB. ``values``: float64 ``[N]``, label's unit. ``sessions``:
-    names ``[N]``. Training samples calibrate quantization, validation samples judge it; none is a test one.
+    names ``[N]``. ``covariates``: float32 ``[N, K]``, K = 0 where there are none; only stored where there are
+    any. Training samples calibrate quantization, validation samples judge it; none is a test one.
     """
 
     train_images: UInt8Array
@@ -106,19 +137,31 @@ class RunSamples:
     val_images: UInt8Array
     val_values: Float64Array
     val_sessions: tuple[str, ...]
+    train_covariates: Float32Array = field(default_factory=_no_columns)
+    val_covariates: Float32Array = field(default_factory=_no_columns)
+
+    def __post_init__(self) -> None:
+        for name in ("train", "val"):
+            covariates, n = getattr(self, f"{name}_covariates"), len(getattr(self, f"{name}_images"))
+            if covariates.shape[1] == 0:
+                object.__setattr__(self, f"{name}_covariates", np.zeros((n, 0), np.float32))
+            elif len(covariates) != n:
+                raise ValueError(f"{len(covariates)} rows of covariates for {n} samples")
 
     def save(self, folder: Path) -> None:
         """Write ``samples.npz``."""
+        arrays: dict[str, Any] = {
+            "train_images": self.train_images,
+            "train_values": self.train_values,
+            "train_sessions": np.asarray(self.train_sessions, np.str_),
+            "val_images": self.val_images,
+            "val_values": self.val_values,
+            "val_sessions": np.asarray(self.val_sessions, np.str_),
+        }
+        if self.train_covariates.shape[1]:
+            arrays |= {"train_covariates": self.train_covariates, "val_covariates": self.val_covariates}
         with (folder / SAMPLES_FILE).open("wb") as file:
-            np.savez(
-                file,
-                train_images=self.train_images,
-                train_values=self.train_values,
-                train_sessions=np.asarray(self.train_sessions, np.str_),
-                val_images=self.val_images,
-                val_values=self.val_values,
-                val_sessions=np.asarray(self.val_sessions, np.str_),
-            )
+            np.savez(file, **arrays)
 
 
 def save_record(record: RunRecord, folder: Path) -> None:
@@ -162,6 +205,7 @@ def load_samples(folder: Path) -> RunSamples:
     try:
         # Opened here: numpy leaves a damaged file open.
         with file.open("rb") as source, np.load(source, allow_pickle=False) as data:
+            covariates = {key: data[key] for key in ("train_covariates", "val_covariates") if key in data}
             return RunSamples(
                 train_images=data["train_images"],
                 train_values=data["train_values"],
@@ -169,9 +213,19 @@ def load_samples(folder: Path) -> RunSamples:
                 val_images=data["val_images"],
                 val_values=data["val_values"],
                 val_sessions=tuple(map(str, data["val_sessions"])),
+                **covariates,
             )
     except (OSError, *NOT_ARRAYS) as error:
         raise IntegrityError("missing or damaged", where=file, got=error, fix="Train again") from error
+
+
+def network_input(images: Any, covariates: Any) -> Any:
+    """Bring pictures ``[N, V, S, S, 3]`` and covariates ``[N, K]`` to what the saved Keras model takes.
+
+    The pictures alone where K is 0, else both by name. Arrays or tensors, as `graph_input`.
+    """
+    pictures = graph_input(images)
+    return {"image": pictures, "covariates": covariates} if covariates.shape[1] else pictures
 
 
 def graph_input(images: Any) -> Any:

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analyte.contract.bundle import Bundle, open_bundle
+from analyte.contract.covariates import Covariate
 from analyte.contract.errors import AnalyteError, ProfileError
 from analyte.contract.manifest import Artifact
 from analyte.contract.profile import DeviceProfile, load_profile
 from analyte.contract.reading import Reading
+from analyte.runtime.covariates import complete_covariates
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import open_from_profile
 from analyte.runtime.pipeline import Pipeline, settings_from_profile
@@ -66,6 +68,8 @@ class Prepared:
     artifact: Artifact
     engine: Engine
     source: str
+    covariates: dict[str, Covariate]
+    """Those of the profile, all that the bundle needs."""
 
 
 def run_daemon(
@@ -85,7 +89,7 @@ def run_daemon(
         interval_s = ready.profile.measure.interval_s
         source = open_source(ready.source, ready.profile.camera, interval_s=interval_s)
         stack.callback(source.close)
-        settings = settings_from_profile(ready.profile, live=source.live)
+        settings = settings_from_profile(ready.profile, ready.covariates, live=source.live)
         pipeline = Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
         loop = Loop(source, pipeline, store, sink, stop, tally)
         return loop.run(interval_s if source.live else 0.0, options.max_readings)
@@ -104,6 +108,7 @@ def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
         )
     bundle = open_bundle(options.bundle)
     check_one_frame(profile.measure.regions, bundle.manifest.views, where=options.device)
+    covariates = complete_covariates(profile, bundle.manifest.covariates, where=options.device)
     artifact = preferred_artifact(bundle, profile.engine, where=options.device)
     model = bundle.read(artifact)
     engine = open_from_profile(model, profile.engine, report, where=bundle.path / artifact.file)
@@ -112,7 +117,7 @@ def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
     except AnalyteError:
         engine.close()
         raise
-    return Prepared(profile, bundle, artifact, engine, source)
+    return Prepared(profile, bundle, artifact, engine, source, covariates)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,19 @@ class MeasuredDeviation:
         return bool(abs(self.sigma_ratio - 1.0) <= SIGMA_TOLERANCE[precision])
 
 
-def run_batched(engine: Engine, images: UInt8Array, batch: int) -> Prediction:
-    """Return what the engine says of uint8 ``[N, V, S, S, 3]``, ``batch`` at a time."""
-    runs = [engine.run(images[start : start + batch]) for start in range(0, len(images), batch)]
+def run_batched(
+    engine: Engine, images: UInt8Array, batch: int, covariates: Float32Array | None = None
+) -> Prediction:
+    """Return what the engine says of uint8 ``[N, V, S, S, 3]``, ``batch`` at a time.
+
+    ``covariates``: float32 ``[N, K]``; None where K is 0.
+    """
+    runs = [
+        engine.run(
+            images[start : start + batch], None if covariates is None else covariates[start : start + batch]
+        )
+        for start in range(0, len(images), batch)
+    ]
     return Prediction(
         value=np.concatenate([run.value for run in runs]),
         sigma=np.concatenate([run.sigma for run in runs]),
@@ -68,15 +78,17 @@ def measure_deviation(
     batch: int,
     *,
     sigma: Float32Array | None = None,
+    covariates: Float32Array | None = None,
 ) -> MeasuredDeviation:
     """Compare an engine with reference values, and with reference sigmas where they are given.
 
     ``images``: uint8 ``[N, V, S, S, 3]``, RGB, N >= 1. ``reference``, ``sigma``: ``[N]``, label's unit.
-    ``batch``: samples per run, >= 1. Raises: as `Engine.run`; ValueError for arrays of unequal length.
+    ``covariates``: float32 ``[N, K]``; None where K is 0. ``batch``: samples per run, >= 1.
+    Raises: as `Engine.run`; ValueError for arrays of unequal length.
     """
     if len(images) != len(reference) or len(images) == 0 or batch < 1:
         raise ValueError(f"{len(images)} images, {len(reference)} reference values, batch {batch}")
-    return compare(run_batched(engine, images, batch), reference, batch, sigma=sigma)
+    return compare(run_batched(engine, images, batch, covariates), reference, batch, sigma=sigma)
 
 
 def compare(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from analyte.contract.arrays import UInt8Array
+from analyte.contract.baseline import Baseline
+from analyte.contract.covariates import Examination
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Flag, Reason
+from analyte.runtime.engines.protocol import Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,18 +40,70 @@ class SecondOpinion:
     """Largest disagreement with the network that is seen on good pictures, label's unit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Distance:
+    """How far the picture's features lie from those of the training pictures, in standard deviations."""
+
+    value: float
+    limit: float
+    """Largest distance of good pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All that a run or a bundle says about which predictions may be reported."""
+
+    label: LabelSpec
+    interval: IntervalCalibration
+    baseline: Baseline
+    disagreement_limit: float | None
+    """Largest disagreement of network and baseline, label's unit; None leaves the baseline unasked."""
+    foreign: ForeignCalibration | None
+
+    def judge(self, images: UInt8Array, prediction: Prediction) -> list[Judgement]:
+        """Judge what an engine said of preprocessed pictures ``[N, V, S, S, 3]``, RGB, one by one.
+
+        Raises: IntegrityError when the features are not those that the score was made for.
+        """
+        n = len(prediction.value)
+        seconds: list[SecondOpinion | None] = [None] * n
+        distances: list[Distance | None] = [None] * n
+        if self.disagreement_limit is not None:
+            limit = self.disagreement_limit
+            seconds = [SecondOpinion(float(value), limit) for value in self.baseline.predict(images)]
+        if self.foreign is not None:
+            limit = self.foreign.limit
+            distances = [Distance(float(score), limit) for score in self.foreign.score(prediction.features)]
+        return [
+            judge(float(value), float(sigma), self.label, self.interval, second, distance)
+            for value, sigma, second, distance in zip(
+                prediction.value, prediction.sigma, seconds, distances, strict=True
+            )
+        ]
+
+
+def with_remark(judgement: Judgement, examined: Examination) -> Judgement:
+    """Flag a value that is given although a covariate lies a little outside what training saw."""
+    if judgement.reason is not None or not examined.remark:
+        return judgement
+    flags = (*judgement.flags, Flag.COVARIATE_OUT_OF_RANGE)
+    detail = "; ".join(filter(None, (judgement.detail, examined.remark)))
+    return replace(judgement, flags=flags, detail=detail)
+
+
 def judge(
     value: float,
     sigma: float,
     label: LabelSpec,
     interval: IntervalCalibration,
     second: SecondOpinion | None = None,
+    distance: Distance | None = None,
 ) -> Judgement:
     """Judge a raw value and sigma, both in the label's unit.
 
-    The interval is ``value +- quantile * sigma``. A value that the second opinion contradicts is refused as
-    implausible. Beyond the calibrated range by more than its half-width the value is refused; by less it is
-    flagged.
+    The interval is ``value +- quantile * sigma``. A picture too far from those of the training is refused as
+    foreign, a value that the second opinion contradicts as implausible. Beyond the calibrated range by more
+    than its half-width the value is refused; by less it is flagged.
     """
     half = interval.quantile * sigma
     lower, upper = value - half, value + half
@@ -55,7 +112,13 @@ def judge(
             reason=Reason.NOT_FINITE,
             detail=f"expected a finite value and a sigma of 0 or more; got {value:g} and {sigma:g}",
         )
-    # Written so that a NaN is refused.
+    # Both written so that a NaN is refused.
+    if distance is not None and not distance.value <= distance.limit:
+        return Judgement(
+            reason=Reason.FOREIGN,
+            detail="the picture does not look like the training pictures; expected features within "
+            f"{distance.limit:.3g} standard deviations of theirs; got {distance.value:.3g}",
+        )
     if second is not None and not abs(value - second.value) <= second.limit:
         return Judgement(
             reason=Reason.IMPLAUSIBLE,

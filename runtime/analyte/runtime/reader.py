@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from analyte.contract.covariates import Covariate
 from analyte.contract.errors import InputError
 from analyte.contract.reading import Reading
 from analyte.runtime.pipeline import Pipeline
@@ -55,15 +56,21 @@ def group(files: Sequence[Path], pictures: int) -> list[Sequence[Path]]:
     return [files[start : start + pictures] for start in range(0, len(files), pictures)]
 
 
-def read_samples(pipeline: Pipeline, samples: Sequence[Sequence[Path]]) -> Iterator[tuple[Reading, int]]:
+def read_samples(
+    pipeline: Pipeline,
+    samples: Sequence[Sequence[Path]],
+    covariates: Sequence[Mapping[str, Covariate]] | None = None,
+) -> Iterator[tuple[Reading, int]]:
     """Yield the reading of each sample and how many of its pictures could not be read.
 
+    ``covariates``: of each sample; None where all are in the pipeline's settings.
     A sample with a bad picture is refused and the rest go on.
     """
     index = 0
-    for sample in samples:
+    beside = [{}] * len(samples) if covariates is None else covariates
+    for sample, values in zip(samples, beside, strict=True):
         shots = [read_frame(path, index + offset) for offset, path in enumerate(sample)]
         index += len(sample)
         good = [shot for shot in shots if isinstance(shot, Frame)]
         bad = sum(isinstance(shot, BadFrame) for shot in shots)
-        yield (pipeline.refuse(shots) if bad else pipeline.measure(good)), bad
+        yield (pipeline.refuse(shots) if bad else pipeline.measure(good, values)), bad

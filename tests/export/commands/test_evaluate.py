@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analyte.contract.foreign import calibrate_foreign
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.pictures import load_pictures
-from analyte.contract.run import load_record
+from analyte.contract.run import load_record, load_samples, save_record
 from analyte.export.evaluation import choose_samples, open_subject
 from analyte.export.trained_model import load_model, predict
 from conftest import Invoke
 from train.tiny_studies import Study, train_run, write_study
 
 ARTIFACTS = ["onnx", "onnx-int8", "tflite", "tflite-int8"]
-FIELDS = {"name", "n", "mae", "rmse", "r2", "max_error", "rounded_accuracy", "coverage"}
+FIELDS = {
+    "name", "n", "mae", "rmse", "r2", "max_error", "rounded_accuracy", "coverage", "foreign", "refused",
+}  # fmt: skip
 
 
 def report(invoke: Invoke, *arguments: str | Path) -> dict[str, Any]:
@@ -59,6 +62,38 @@ def test_figures_are_those_of_the_test_split(
     assert baseline["coverage"] is None
     # The values are no whole numbers, so that rounding to them means nothing.
     assert keras["rounded_accuracy"] is None
+
+
+def test_what_a_device_would_refuse(
+    one_view_run: Path, one_view_study: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    """With limits that a known part of the test pictures passes, worked out again by their definitions."""
+    run = Path(shutil.copytree(one_view_run, tmp_path / "run"))
+    record, dataset = load_record(run), load_dataset(one_view_study).subset("test")
+    images = load_pictures(dataset.samples, record.preprocessing, where="test")
+    said = predict(load_model(run / "model.keras"), images)
+    samples = load_samples(run)
+    train, val = (
+        predict(load_model(run / "model.keras"), part).features
+        for part in (samples.train_images, samples.val_images)
+    )
+    score = calibrate_foreign(
+        train, val, train_groups=samples.train_sessions, val_groups=samples.val_sessions
+    )
+    distances = score.score(said.features)
+    score = score.model_copy(update={"limit": float(np.median(distances))})
+    gap = np.abs(said.value - record.baseline.predict(images))
+    limit = float(np.quantile(gap, 0.75))
+    save_record(record.model_copy(update={"foreign": score, "disagreement_limit": limit}), run)
+    keras, baseline = report(invoke, run, one_view_study)["results"]
+    assert keras["foreign"] == pytest.approx(np.mean(distances > np.median(distances)))
+    # Whatever lies beyond one limit or the other is refused; a value outside the range may be, too.
+    either = np.mean((distances > np.median(distances)) | (gap > limit))
+    outside = np.mean((said.value < 0) | (said.value > 10))
+    assert 0.5 <= either - 1e-9 <= keras["refused"] <= either + outside + 1e-9
+    assert (baseline["foreign"], baseline["refused"]) == (None, None)
+    save_record(record.model_copy(update={"foreign": None}), run)
+    assert report(invoke, run, one_view_study)["results"][0]["foreign"] is None
 
 
 @pytest.mark.parametrize("word", ["one", "two"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from analyte.contract.manifest import EngineName
 from analyte.contract.profile import EngineSection
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import ENGINES, default_provider, open_engine, open_from_profile
-from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images
+from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images, tflite_model
 
 Models = dict[tuple[EngineName, int], bytes]
 EVERY = [("onnx", "cpu"), ("litert", "xnnpack"), ("litert", "cpu")]
@@ -44,6 +45,40 @@ def test_batches_views_and_threads(
         check_run(engine, views, n, seed)
     engine.close()
     engine.close()
+
+
+@pytest.mark.parametrize(("name", "provider"), EVERY)
+@pytest.mark.parametrize("views", [1, 2])
+def test_covariates(name: EngineName, provider: str, views: int) -> None:
+    make = onnx_model if name == "onnx" else tflite_model
+    engine = open_engine(make(views, covariates=3), name, provider)
+    assert (engine.shape.covariates, engine.shape.views, engine.shape.size) == (3, views, 16)
+
+    def check(n: int, seed: int) -> None:
+        images = random_images(n, views, seed)
+        covariates = np.random.default_rng(seed).uniform(-50, 50, (n, 3)).astype(np.float32)
+        said = engine.run(images, covariates)
+        np.testing.assert_allclose(said.value, expected_value(images, covariates), atol=1e-4)
+
+    for seed, n in enumerate((1, 7, 2, 7)):
+        check(n, seed)
+    images, good = random_images(7, views), np.zeros((7, 3), np.float32)
+    bad: list[Any] = [None, good[:, :2], good[:6], good.astype(np.float64), good[0]]
+    for covariates in bad:
+        with pytest.raises(InputError, match=r"covariates do not fit.*expected float32 \[7, 3\]"):
+            engine.run(images, covariates)
+    check(7, 9)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_covariates_that_the_graph_does_not_take(models: Models, name: EngineName) -> None:
+    engine = open_engine(models[name, 1], name)
+    images = random_images(3, 1)
+    assert engine.shape.covariates == 0
+    with pytest.raises(InputError, match=r"covariates do not fit.*got float32 \[3, 1\]"):
+        engine.run(images, np.zeros((3, 1), np.float32))
+    none = engine.run(images, np.zeros((3, 0), np.float32)).value
+    np.testing.assert_array_equal(none, engine.run(images).value)
 
 
 @pytest.mark.parametrize(("name", "provider"), EVERY)

@@ -1,57 +1,127 @@
-"""Putting a network together: colour representation, shared trunk, head."""
+"""Putting a network together: colour planes, trunk, views, covariates, head."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 
 from analyte.contract.label import LabelSpec
 from analyte.contract.run import FEATURES_LAYER
-from analyte.train.histogram_head import histogram_head
+from analyte.train.aggregates import MONTAGE, aggregate, montage
+from analyte.train.colour import colour_planes
+from analyte.train.heads.registry import HEADS
+from analyte.train.label_scale import LabelScale, Transform
 from analyte.train.recipes.recipe import Recipe
 
-REFERENCE_VIEW = "reference"
-"""A view of this name shows the blank or reference zone: colours are taken relative to it."""
-
-_FLOOR = 0.02
-"""Added to intensity (0 to 1) before the logarithm: about the black level of an 8-bit camera, so that noise
-in dark pixels is not blown up."""
+_COVARIATE_UNITS = 16
 
 
-def build_core(recipe: Recipe, label: LabelSpec, views: tuple[str, ...], size: int) -> keras.Model:
+@dataclass(frozen=True, slots=True)
+class NetworkSettings:
+    """What a network is made of. Names as in the registries of each part."""
+
+    recipe: Recipe
+    colour: tuple[str, ...]
+    """Planes, see `analyte.train.colour`."""
+    reference: str | None
+    """View that colours are taken relative to; None takes each picture's own mean."""
+    aggregate: str
+    head: str
+    loss: str
+    transform: Transform
+    """Scale of the label, see `analyte.train.label_scale`."""
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateInput:
+    """How the second input is read: numbers first, then categories by index.
+
+    ``means``, ``deviations``: of each numeric covariate over the training samples, in its own unit.
+    ``categories``: number of categories of each categorical one.
+    """
+
+    means: tuple[float, ...] = ()
+    deviations: tuple[float, ...] = ()
+    categories: tuple[int, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Columns of the input."""
+        return len(self.means) + len(self.categories)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkInput:
+    """What a network takes and measures."""
+
+    label: LabelSpec
+    views: tuple[str, ...]
+    size: int
+    """Edge of the square picture, pixels."""
+    covariates: CovariateInput = CovariateInput()
+
+
+def build_core(settings: NetworkSettings, takes: NetworkInput) -> keras.Model:
     """Build the trainable network.
 
-    Input: uint8 ``[N, S, S, 3]`` (``[N, V, S, S, 3]`` for V > 1 views), RGB. Outputs: ``logits``, ``value``,
-    ``sigma`` (see `analyte.train.histogram_head`) and ``features`` float32 ``[N, F]``: those of the views,
-    one after the other.
+    Inputs: ``image`` uint8 ``[N, S, S, 3]`` (``[N, V, S, S, 3]`` for V > 1 views), RGB, and, where there are
+    covariates, ``covariates`` float32 ``[N, K]``. Outputs: ``fitted`` (what the head's loss compares),
+    ``value`` and ``sigma`` float32 ``[N]`` in the label's unit, and ``features`` float32 ``[N, F]``: those of
+    the views, one after the other.
     """
+    size, views = takes.size, takes.views
     shape = (size, size, 3) if len(views) == 1 else (len(views), size, size, 3)
-    image = keras.Input(shape, dtype="uint8", name="image")
-    colours = _colours(image, views)
-    pictures = keras.ops.reshape(colours, (-1, size, size, colours.shape[-1]))
-    features = recipe.trunk(pictures)
-    features = keras.ops.reshape(features, (-1, len(views) * features.shape[-1]))
+    inputs: dict[str, Any] = {"image": keras.Input(shape, dtype="uint8", name="image")}
+    features = _features(inputs["image"], settings, takes)
     features = keras.layers.Identity(name=FEATURES_LAYER)(features)
-    head = histogram_head(features, label)
-    return keras.Model(image, {**head._asdict(), "features": features}, name=recipe.name)
+    of_sample = aggregate(settings.aggregate, features, len(views))
+    if takes.covariates.width:
+        inputs["covariates"] = keras.Input((takes.covariates.width,), dtype="float32", name="covariates")
+        beside = _covariates(inputs["covariates"], takes.covariates)
+        of_sample = keras.ops.concatenate([of_sample, beside], axis=-1)
+    if settings.recipe.hidden:
+        of_sample = keras.layers.Dense(settings.recipe.hidden, activation="relu", name="head_hidden")(
+            of_sample
+        )
+    scale = LabelScale.of(takes.label, settings.transform)
+    head = HEADS[settings.head].build(of_sample, scale)
+    outputs = {
+        "fitted": head.fitted,
+        "value": keras.layers.Identity(name="value")(scale.value(head.z)),
+        "sigma": keras.layers.Identity(name="sigma")(scale.width(head.sigma, head.z)),
+        "features": features,
+    }
+    # One input stays bare: that is how plain Keras users call the model.
+    return keras.Model(
+        inputs if takes.covariates.width else inputs["image"], outputs, name=settings.recipe.name
+    )
 
 
-def _colours(image: Any, views: tuple[str, ...]) -> Any:
-    """Represent colour as intensity and as absorbance, float32, 6 channels, roughly -2 to 2.
+def _features(image: Any, settings: NetworkSettings, takes: NetworkInput) -> Any:
+    """Return the features of all views side by side, ``[N, V * F]``; of a montage ``[N, F]``."""
+    colours = colour_planes(image, takes.views, settings.colour, settings.reference)
+    if len(takes.views) == 1:
+        return settings.recipe.trunk(colours)
+    if settings.aggregate == MONTAGE:
+        return settings.recipe.trunk(montage(colours))
+    # One trunk for all views: they are pictures of the same kind.
+    pictures = keras.ops.reshape(colours, (-1, *colours.shape[2:]))
+    features = settings.recipe.trunk(pictures)
+    return keras.ops.reshape(features, (-1, len(takes.views) * features.shape[-1]))
 
-    Absorbance is -ln(I / I0) (Beer-Lambert) with I0 the mean colour of the reference view where there is one,
-    and of the picture itself where there is none. The light's colour and brightness cancel in it.
-    """
-    intensity = keras.layers.Rescaling(1.0 / 255.0)(keras.ops.cast(image, "float32"))
-    # Rescaling instead of arithmetic with Python numbers, which Keras 3.15 marks as giving sparse tensors.
-    centred = keras.layers.Rescaling(4.0, -2.0)(intensity)
-    blank = intensity
-    if REFERENCE_VIEW in views:
-        at = views.index(REFERENCE_VIEW)
-        blank = intensity[:, at : at + 1]
-    # Columns, then rows: one long float32 sum loses digits, differently in every engine.
-    blank = keras.ops.mean(keras.ops.mean(blank, axis=-2, keepdims=True), axis=-3, keepdims=True)
-    log_blank, log = (keras.ops.log(keras.layers.Rescaling(1.0, _FLOOR)(x)) for x in (blank, intensity))
-    absorbance = keras.layers.Rescaling(3.0)(keras.ops.subtract(log_blank, log))
-    return keras.ops.concatenate([centred, absorbance], axis=-1)
+
+def _covariates(covariates: Any, takes: CovariateInput) -> Any:
+    """Return features ``[N, _COVARIATE_UNITS]`` of standardized numbers and one-hot categories."""
+    numeric = len(takes.means)
+    parts = []
+    if numeric:
+        scale = [1.0 / deviation for deviation in takes.deviations]
+        offset = [-mean * factor for mean, factor in zip(takes.means, scale, strict=True)]
+        parts.append(keras.layers.Rescaling(scale, offset)(covariates[:, :numeric]))
+    for at, count in enumerate(takes.categories, start=numeric):
+        index = keras.ops.cast(covariates[:, at], "int32")
+        parts.append(keras.ops.one_hot(index, count))
+    joined = parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=-1)
+    return keras.layers.Dense(_COVARIATE_UNITS, activation="relu", name="covariate_hidden")(joined)

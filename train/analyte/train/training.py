@@ -1,263 +1,212 @@
-"""From a dataset to a run folder."""
+"""From a dataset to a fitted network with everything that is known of it."""
 
 from __future__ import annotations
 
-import csv
-import sys
+import dataclasses
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
-from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.baseline import Baseline
-from analyte.contract.dataset import Dataset, Sample, sample_hashes
-from analyte.contract.errors import DatasetError
-from analyte.contract.interval import calibrate_interval
-from analyte.contract.metrics import regression_metrics
-from analyte.contract.pictures import load_pictures
+from analyte.contract.covariates import CovariateSpec, fit_covariates
+from analyte.contract.dataset import Dataset
+from analyte.contract.errors import DatasetError, SettingsError
 from analyte.contract.preprocessing import PreprocessingSpec
-from analyte.contract.run import (
-    MODEL_FILE,
-    DatasetRecord,
-    RunRecord,
-    RunSamples,
-    save_record,
-)
-from analyte.contract.versions import installed_versions
-from analyte.train.augmentation import Augmentation
+from analyte.train.augmentation import AUGMENTATIONS, Augmentation
 from analyte.train.baseline import fit_baseline
-from analyte.train.fitting import Fit, FitSettings, LabelledPictures, choose_batch_size, fit, predict
-from analyte.train.folding import fold
-from analyte.train.network import build_core
-from analyte.train.plots import plot_predicted
-from analyte.train.recipes.recipe import Recipe
+from analyte.train.batches import LabelledPictures
+from analyte.train.cross_validation import OutOfFold, Predicted, cross_validate, fold_seed
+from analyte.train.fitting import Fit, FitSettings, fit, predict
+from analyte.train.network import CovariateInput, NetworkInput, build_core
+from analyte.train.parts import Part, choose_size, join_parts, load_part
+from analyte.train.recipes.weights import freeze_backbone, load_backbone_weights
+from analyte.train.settings import TrainSettings
 
-_COVERAGE = 0.95
 _MIN_TRAIN = 8
-_DISAGREEMENT_HEADROOM = 1.5
-"""Times the largest disagreement of network and baseline in validation: sessions to come are other ones."""
-_LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
-_MAX_AUTO_SIZE = 64
-_CALIBRATION = 512
-"""Samples of each split that travel with the run for quantization and its gate."""
+_FROZEN_SHARE = 0.3
+"""Share of the epochs in which a pretrained backbone stays as it is, while the new head learns."""
+_FINE_TUNING = 0.1
+"""Learning rate after that, as a fraction."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """What the command line sets."""
+class Trained:
+    """What training gives."""
 
-    recipe: Recipe
-    fit: FitSettings
-    size: int | None
-    """Edge of the picture that the network takes, pixels; None chooses by the smallest region."""
-    augment: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """One split, loaded. ``images``: uint8 ``[N, V, S, S, 3]``; ``values``: ``[N]``, label's unit."""
-
-    samples: tuple[Sample, ...]
-    images: UInt8Array
-    values: Float64Array
-
-    @property
-    def labelled(self) -> LabelledPictures:
-        return LabelledPictures(self.images, self.values)
-
-    @property
-    def groups(self) -> list[str]:
-        return [sample.group for sample in self.samples]
+    dataset: Dataset
+    settings: TrainSettings
+    preprocessing: PreprocessingSpec
+    covariates: CovariateSpec
+    train: Part
+    val: Part
+    core: keras.Model
+    """With the weights of the best epoch."""
+    fit: Fit
+    baseline: Baseline
+    folds: OutOfFold | None
+    seconds: float
 
 
-def train(dataset: Dataset, settings: TrainSettings, folder: Path) -> RunRecord:
-    """Train on a dataset whose splits are assigned and write the run into ``folder``, which exists.
+def train(dataset: Dataset, settings: TrainSettings) -> Trained:
+    """Train on a dataset whose splits are assigned. The test split is not looked at.
 
-    The test split is not looked at. Raises: DatasetError, AnalyteError.
+    Raises: DatasetError, SettingsError, AnalyteError.
     """
     started = time.monotonic()
+    _reproducible(settings.fit.seed)
+    preprocessing = PreprocessingSpec(size=choose_size(dataset, settings.network.recipe, settings.size))
+    covariates = fit_covariates(
+        dataset.spec.covariates,
+        dataset.spec.categorical_covariates,
+        [dataset.covariates_of(sample) for sample in dataset.subset("train").samples],
+    )
+    parts = [load_part(dataset, name, preprocessing, covariates) for name in ("train", "val")]
+    _check(dataset, parts[0])
+    baseline = fit_baseline(parts[0].data.images, parts[0].data.values, parts[0].groups)
+    folds = None
+    if settings.folds is not None:
+
+        def fold(inside: Part, outside: Part, number: int) -> Predicted:
+            # Without a validation split nothing is chosen by what is held out.
+            seed = fold_seed(settings.fit.seed, number)
+            core, _ = fit_one(dataset, settings, preprocessing.size, covariates, inside, None, seed=seed)
+            return predict(core, outside.data)
+
+        folds = cross_validate(join_parts(parts), settings.folds, fold)
+    core, fitted = fit_one(dataset, settings, preprocessing.size, covariates, *parts, seed=settings.fit.seed)
+    return Trained(
+        dataset=dataset,
+        settings=settings,
+        preprocessing=preprocessing,
+        covariates=covariates,
+        train=parts[0],
+        val=parts[1],
+        core=core,
+        fit=fitted,
+        baseline=baseline,
+        folds=folds,
+        seconds=time.monotonic() - started,
+    )
+
+
+def fit_one(
+    dataset: Dataset,
+    settings: TrainSettings,
+    size: int,
+    covariates: CovariateSpec,
+    train: Part,
+    val: Part | None,
+    *,
+    seed: int,
+) -> tuple[keras.Model, Fit]:
+    """Build and fit one network; without ``val`` for all epochs, choosing nothing."""
+    _reproducible(seed)
+    core = build_core(settings.network, _takes(dataset, size, train.data, covariates))
+    chosen = dataclasses.replace(settings.fit, seed=seed)
+    data = (train.data, None if val is None else val.data)
+    if settings.weights is None:
+        return core, _fit(core, dataset, settings, chosen, *data)
+    if not settings.network.recipe.pretrained:
+        raise SettingsError(
+            "the recipe has no pretrained part",
+            where="--weights",
+            expected="a transfer recipe",
+            got=settings.network.recipe.name,
+        )
+    load_backbone_weights(core, settings.weights)
+    return core, _fine_tune(core, dataset, settings, chosen, *data)
+
+
+def _fit(
+    core: keras.Model,
+    dataset: Dataset,
+    settings: TrainSettings,
+    chosen: FitSettings,
+    train: LabelledPictures,
+    val: LabelledPictures | None,
+) -> Fit:
+    return fit(
+        core,
+        settings.network,
+        train,
+        val,
+        augmentation=_augmentation(dataset, settings),
+        settings=chosen,
+        label=dataset.spec.label,
+    )
+
+
+def _fine_tune(
+    core: keras.Model,
+    dataset: Dataset,
+    settings: TrainSettings,
+    chosen: FitSettings,
+    train: LabelledPictures,
+    val: LabelledPictures | None,
+) -> Fit:
+    """Fit the head on the frozen backbone, then all of it gently; keep the better of the two."""
+    frozen = max(1, round(_FROZEN_SHARE * chosen.epochs))
+    freeze_backbone(core, frozen=True)
+    first = _fit(core, dataset, settings, dataclasses.replace(chosen, epochs=frozen), train, val)
+    freeze_backbone(core, frozen=False)
+    if first.interrupted or frozen == chosen.epochs:
+        return first
+    kept = core.get_weights()
+    gentle = dataclasses.replace(
+        chosen, epochs=chosen.epochs - frozen, learning_rate=_FINE_TUNING * chosen.learning_rate
+    )
+    second = _fit(core, dataset, settings, gentle, train, val)
+    history = [*first.history, *({**entry, "epoch": entry["epoch"] + frozen} for entry in second.history)]
+    if val is not None and _best(first) < _best(second):
+        core.set_weights(kept)
+        return Fit(history, first.best_epoch, second.interrupted)
+    return Fit(history, len(first.history) + second.best_epoch, second.interrupted)
+
+
+def _best(fitted: Fit) -> float:
+    return fitted.history[fitted.best_epoch - 1]["val_mae"]
+
+
+def _augmentation(dataset: Dataset, settings: TrainSettings) -> Augmentation | None:
+    return AUGMENTATIONS[settings.augment](dataset.spec.rotation_invariant)
+
+
+def _takes(dataset: Dataset, size: int, train: LabelledPictures, spec: CovariateSpec) -> NetworkInput:
+    numeric = train.covariates[:, : len(spec.numeric)].astype(np.float64)
+    deviations = numeric.std(axis=0)
+    return NetworkInput(
+        label=dataset.spec.label,
+        views=dataset.spec.views,
+        size=size,
+        covariates=CovariateInput(
+            means=tuple(numeric.mean(axis=0).tolist()),
+            # A number that never varies says nothing: any scale will do.
+            deviations=tuple(np.where(deviations > 0, deviations, 1.0).tolist()),
+            categories=tuple(len(entry.categories) for entry in spec.categorical),
+        ),
+    )
+
+
+def _reproducible(seed: int) -> None:
     # One seed rules initial weights, shuffling and augmentation.
-    keras.utils.set_random_seed(settings.fit.seed)
+    keras.utils.set_random_seed(seed)
     tf.config.experimental.enable_op_determinism()
-    preprocessing = PreprocessingSpec(size=choose_size(dataset, settings))
-    parts = {name: _load(dataset, name, preprocessing) for name in ("train", "val")}
-    if len(parts["train"].samples) < _MIN_TRAIN:
+
+
+def _check(dataset: Dataset, train: Part) -> None:
+    if len(train.samples) < _MIN_TRAIN:
         raise DatasetError(
             "too few training samples",
             where=dataset.root,
             expected=f"at least {_MIN_TRAIN}",
-            got=len(parts["train"].samples),
+            got=len(train.samples),
         )
-    if np.ptp(parts["train"].values) == 0:
+    if np.ptp(train.data.values) == 0:
         raise DatasetError(
             "all training samples have the same value, so there is nothing to learn",
             where=dataset.root,
-            got=f"{parts['train'].values[0]:g} {dataset.spec.unit}",
+            got=f"{train.data.values[0]:g} {dataset.spec.unit}",
         )
-    baseline = fit_baseline(parts["train"].images, parts["train"].values, parts["train"].groups)
-    core = build_core(settings.recipe, dataset.spec.label, dataset.spec.views, preprocessing.size)
-    augmentation = Augmentation(rotation=dataset.spec.rotation_invariant) if settings.augment else None
-    fitted = fit(
-        core,
-        parts["train"].labelled,
-        parts["val"].labelled,
-        augmentation=augmentation,
-        settings=settings.fit,
-        label=dataset.spec.label,
-    )
-    return _write(
-        folder, dataset, settings, preprocessing, parts, core, fitted, baseline, time.monotonic() - started
-    )
-
-
-def choose_size(dataset: Dataset, settings: TrainSettings) -> int:
-    """Return the edge of the network's picture, pixels.
-
-    Automatic: the smallest region's shorter side, rounded down to what the recipe's pooling needs, at most
-    64. Enlarging pictures adds no information. Raises: DatasetError when ``size`` does not fit the recipe.
-    """
-    step = settings.recipe.size_step
-    if settings.size is not None:
-        if settings.size % step or settings.size < 2 * step:
-            raise DatasetError(
-                "the size does not fit the recipe",
-                where=f"--size {settings.size}",
-                expected=f"a multiple of {step} px, at least {2 * step}",
-            )
-        return settings.size
-    sides = [
-        min(view.region.w, view.region.h)
-        for sample in dataset.samples
-        for view in sample.views
-        if view.region is not None
-    ]
-    shortest = min(sides, default=_MAX_AUTO_SIZE)
-    return max(2 * step, min(_MAX_AUTO_SIZE, shortest) // step * step)
-
-
-def _load(dataset: Dataset, split: str, spec: PreprocessingSpec) -> _Part:
-    samples = tuple(sample for sample in dataset.samples if sample.split == split)
-    with tqdm(total=len(samples), desc=f"read {split}", file=sys.stderr, disable=None, leave=False) as bar:
-        images = load_pictures(samples, spec, where=dataset.root, on_progress=bar.update)
-    return _Part(samples, images, np.asarray([sample.value for sample in samples], np.float64))
-
-
-def _write(
-    folder: Path,
-    dataset: Dataset,
-    settings: TrainSettings,
-    preprocessing: PreprocessingSpec,
-    parts: dict[str, _Part],
-    core: keras.Model,
-    fitted: Fit,
-    baseline: Baseline,
-    seconds: float,
-) -> RunRecord:
-    val = parts["val"]
-    label = dataset.spec.label
-    predicted, sigma = predict(core, val.images)
-    metrics = regression_metrics(val.values, predicted)
-    interval = calibrate_interval(val.values, predicted, sigma, coverage=_COVERAGE)
-    model = fold(core)
-    model.save(folder / MODEL_FILE)
-    by_baseline = baseline.predict(val.images)
-    record = RunRecord(
-        recipe=settings.recipe.name,
-        settings={
-            "size": preprocessing.size,
-            "augment": settings.augment,
-            "epochs": settings.fit.epochs,
-            "patience": settings.fit.patience,
-            "batch_size": choose_batch_size(len(parts["train"].samples), settings.fit),
-            "learning_rate": settings.fit.learning_rate,
-            "weight_decay": settings.fit.weight_decay,
-        },
-        seed=settings.fit.seed,
-        label=label,
-        views=dataset.spec.views,
-        rotation_invariant=dataset.spec.rotation_invariant,
-        preprocessing=preprocessing,
-        parameters=model.count_params(),
-        dataset=DatasetRecord(
-            name=dataset.spec.name,
-            sha256=dataset.digest(),
-            licence=dataset.spec.licence,
-            counts=dataset.counts(),
-            seen=tuple(sorted(sample_hashes((*parts["train"].samples, *val.samples)))),
-        ),
-        splits={sample.id: sample.split or "" for sample in dataset.samples},
-        baseline=baseline,
-        interval=interval,
-        disagreement_limit=_DISAGREEMENT_HEADROOM * float(np.max(np.abs(predicted - by_baseline))),
-        median_half_width=interval.quantile * float(np.median(sigma)),
-        validation_mae={
-            "keras": metrics.mae,
-            "baseline": regression_metrics(val.values, by_baseline).mae,
-        },
-        epochs=len(fitted.history),
-        best_epoch=fitted.best_epoch,
-        interrupted=fitted.interrupted,
-        seconds=round(seconds, 1),
-        versions=installed_versions(_LIBRARIES),
-        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    save_record(record, folder)
-    _run_samples(parts, settings.fit.seed).save(folder)
-    _write_history(fitted, folder / "history.csv")
-    plot_predicted(
-        val.values,
-        {f"{settings.recipe.name} network": predicted, "baseline (mean colour, ridge)": by_baseline},
-        label,
-        f"{dataset.spec.name}: {label.analyte}, validation split",
-        folder / "predicted.png",
-    )
-    return record
-
-
-def _run_samples(parts: dict[str, _Part], seed: int) -> RunSamples:
-    train, val = (_stratified(parts[name], seed) for name in ("train", "val"))
-    return RunSamples(
-        train_images=parts["train"].images[train],
-        train_values=parts["train"].values[train],
-        train_sessions=tuple(parts["train"].samples[i].session for i in train),
-        val_images=parts["val"].images[val],
-        val_values=parts["val"].values[val],
-        val_sessions=tuple(parts["val"].samples[i].session for i in val),
-    )
-
-
-def _stratified(part: _Part, seed: int) -> list[int]:
-    """Choose up to `_CALIBRATION` samples that cover sessions and levels evenly; return their indices.
-
-    Samples are taken in turn from every session, each session's own in an order that spreads over its values.
-    """
-    if len(part.samples) <= _CALIBRATION:
-        return list(range(len(part.samples)))
-    rng = np.random.default_rng(seed)
-    queues: dict[str, list[int]] = {}
-    for index in np.argsort(part.values, kind="stable"):
-        queues.setdefault(part.samples[index].session, []).append(int(index))
-    for name, queue in queues.items():
-        # Every k-th of the sorted values first, then the next offset: any prefix spans the levels.
-        step = max(1, len(queue) * len(queues) // _CALIBRATION)
-        start = int(rng.integers(step))
-        queues[name] = [i for offset in range(step) for i in queue[(start + offset) % step :: step]]
-    chosen: list[int] = []
-    depth = 0
-    while len(chosen) < _CALIBRATION:
-        chosen += [queue[depth] for queue in queues.values() if depth < len(queue)]
-        depth += 1
-    return sorted(chosen[:_CALIBRATION])
-
-
-def _write_history(fitted: Fit, path: Path) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(fitted.history[0]))
-        writer.writeheader()
-        writer.writerows(fitted.history)

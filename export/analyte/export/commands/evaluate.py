@@ -35,7 +35,13 @@ def command(subject: Path, dataset: Path, unit: str | None, as_json: bool) -> No
         )
     if as_json:
         rows = [
-            {"name": row.name, **dataclasses.asdict(row.metrics), "coverage": row.coverage}
+            {
+                "name": row.name,
+                **dataclasses.asdict(row.metrics),
+                "coverage": row.coverage,
+                "foreign": row.foreign,
+                "refused": row.refused,
+            }
             for row in evaluation.results
         ]
         click.echo(

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 @click.option("--artifact", "name", help="Artifact to run; else the first whose engine is installed.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of the engine; 1 without a profile.")
 @click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
+@click.option("--covariate", "covariates", multiple=True, help="NAME=VALUE for every picture; repeatable.")
+@click.option(
+    "--covariates",
+    "table",
+    type=click.Path(path_type=Path),
+    help="CSV with a column path and covariates, such as labels.csv; goes before --covariate.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of readings.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def command(
@@ -31,6 +38,8 @@ def command(
     name: str | None,
     threads: int | None,
     regions: tuple[str, ...],
+    covariates: tuple[str, ...],
+    table: Path | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -44,6 +53,7 @@ def command(
     from analyte.contract.errors import ImageError
     from analyte.contract.profile import load_profile
     from analyte.contract.reading import Reason
+    from analyte.runtime.covariates import of_samples, parse_options, profile_covariates
     from analyte.runtime.pipeline import MeasureSettings, Pipeline
     from analyte.runtime.reader import expand, group, read_samples, refuse_folders
     from analyte.runtime.regions import parse_regions, refuse_unknown_views
@@ -60,12 +70,16 @@ def command(
     if not one_picture:
         refuse_folders(images)
     samples = group(expand(images), 1 if one_picture else len(views))
+    spec = opened.manifest.covariates
+    constant = profile_covariates(profile, spec, where=device) if profile else {}
+    constant |= parse_options(covariates, spec)
+    beside = of_samples(samples, table, constant, spec, where=bundle)
     artifact, engine = _open(opened, profile, name, threads)
     try:
         quick_check(opened, artifact, engine)
-        settings = MeasureSettings(profile.device.id if profile else _host(), boxes)
+        settings = MeasureSettings(profile.device.id if profile else _host(), boxes, covariates=constant)
         pipeline = Pipeline(opened, artifact, engine, settings)
-        results = list(read_samples(pipeline, samples))
+        results = list(read_samples(pipeline, samples, beside))
     finally:
         engine.close()
     _print([reading for reading, _ in results], as_json=as_json, as_csv=as_csv)

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
 from analyte.runtime.engines.protocol import GraphShape, Prediction
 
 INPUT = "image"
+COVARIATES = "covariates"
 OUTPUTS = ("value", "sigma", "features")
 _FIX = "Export the bundle again with this version of analyte"
 
@@ -24,11 +25,11 @@ def check_graph(
     ``inputs``: shape (open dimensions as anything but a positive whole number) and dtype by name.
     ``outputs``: dtype by name. Raises: IntegrityError where the graph contract is broken.
     """
-    if list(inputs) != [INPUT]:
+    if set(inputs) not in ({INPUT}, {INPUT, COVARIATES}):
         raise IntegrityError(
             "the graph has other inputs",
             where=where,
-            expected=INPUT,
+            expected=f"{INPUT}, and {COVARIATES} where it takes any",
             got=", ".join(inputs) or "none",
             fix=_FIX,
         )
@@ -56,13 +57,33 @@ def check_graph(
             fix=_FIX,
         )
     return GraphShape(
-        rank=len(dims), views=1 if len(dims) == 4 else _known(dims[1]), size=_known(dims[len(dims) - 2])
+        rank=len(dims),
+        views=1 if len(dims) == 4 else _known(dims[1]),
+        size=_known(dims[len(dims) - 2]),
+        covariates=_width(*inputs[COVARIATES], where=where) if COVARIATES in inputs else 0,
     )
 
 
-def to_graph(images: UInt8Array, shape: GraphShape) -> UInt8Array:
-    """Return ``images``, uint8 ``[N, V, S, S, 3]``, in the layout of the graph, without a copy.
+def _width(dims: Sequence[object], dtype: object, *, where: object) -> int:
+    """Return how many covariates a graph takes. Raises: IntegrityError."""
+    width = _known(dims[1]) if len(dims) == 2 else None
+    if dtype != np.float32 or width is None:
+        raise IntegrityError(
+            "the graph takes another kind of covariates",
+            where=where,
+            expected="float32 [N, K]",
+            got=f"{dtype} {list(dims)}",
+            fix=_FIX,
+        )
+    return width
 
+
+def to_graph(
+    images: UInt8Array, covariates: Float32Array | None, shape: GraphShape
+) -> dict[str, UInt8Array | Float32Array]:
+    """Return the inputs by name in the layout of the graph, pictures without a copy.
+
+    ``images``: uint8 ``[N, V, S, S, 3]``. ``covariates``: float32 ``[N, K]``; None where K is 0.
     Raises: InputError when they do not fit.
     """
     fits = (
@@ -81,7 +102,18 @@ def to_graph(images: UInt8Array, shape: GraphShape) -> UInt8Array:
             expected=f"uint8 [N, {views}, {size}, {size}, 3] with N >= 1",
             got=f"{images.dtype} {list(images.shape)}",
         )
-    return images[:, 0] if shape.rank == 4 else images
+    inputs: dict[str, UInt8Array | Float32Array] = {INPUT: images[:, 0] if shape.rank == 4 else images}
+    if covariates is None:
+        covariates = np.zeros((len(images), 0), np.float32)
+    if covariates.shape != (len(images), shape.covariates) or covariates.dtype != np.float32:
+        raise InputError(
+            "the covariates do not fit the graph",
+            expected=f"float32 [{len(images)}, {shape.covariates}]",
+            got=f"{covariates.dtype} {list(covariates.shape)}",
+        )
+    if shape.covariates:
+        inputs[COVARIATES] = covariates
+    return inputs
 
 
 def to_prediction(value: Any, sigma: Any, features: Any, n: int) -> Prediction:

@@ -6,10 +6,10 @@ import importlib
 import importlib.metadata
 from typing import Any
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import IntegrityError, UnavailableError
 from analyte.contract.native_output import native_stderr_off
-from analyte.runtime.engines.graph import INPUT, OUTPUTS, check_graph, to_graph, to_prediction
+from analyte.runtime.engines.graph import OUTPUTS, check_graph, to_graph, to_prediction
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 
 LIBRARIES = ("ai_edge_litert", "tflite_runtime")
@@ -26,7 +26,7 @@ class LiteRTEngine:
         library, module = _library()
         self._model = model  # the interpreter points into these bytes
         self._interpreter: Any = _open_interpreter(module, model, provider, threads, where=where)
-        self._input, self._outputs, self._shape = _signature(self._interpreter, where=where)
+        self._inputs, self._outputs, self._shape = _signature(self._interpreter, where=where)
         if provider == "xnnpack":
             _check_delegated(self._interpreter, where=where)
         self._batch = 0
@@ -42,17 +42,19 @@ class LiteRTEngine:
         """What the graph takes."""
         return self._shape
 
-    def run(self, images: UInt8Array) -> Prediction:
+    def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         """Run N samples; see `Engine.run`. Another N than the last one costs an allocation."""
-        graph_input = to_graph(images, self._shape)
+        inputs = to_graph(images, covariates, self._shape)
         interpreter = self._interpreter
         try:
             if len(images) != self._batch:
                 self._batch = 0
-                interpreter.resize_tensor_input(self._input, list(graph_input.shape))
+                for name, array in inputs.items():
+                    interpreter.resize_tensor_input(self._inputs[name], list(array.shape))
                 interpreter.allocate_tensors()
                 self._batch = len(images)
-            interpreter.set_tensor(self._input, graph_input)
+            for name, array in inputs.items():
+                interpreter.set_tensor(self._inputs[name], array)
             interpreter.invoke()
             value, sigma, features = (interpreter.get_tensor(self._outputs[name]) for name in OUTPUTS)
         except (RuntimeError, ValueError) as error:
@@ -99,8 +101,8 @@ def _open_interpreter(module: Any, model: bytes, provider: str, threads: int, *,
     return interpreter
 
 
-def _signature(interpreter: Any, *, where: object) -> tuple[int, dict[str, int], GraphShape]:
-    """Return the tensor index of the input, those of the outputs by name, and what the graph takes."""
+def _signature(interpreter: Any, *, where: object) -> tuple[dict[str, int], dict[str, int], GraphShape]:
+    """Return the tensor indices of inputs and of outputs by name, and what the graph takes."""
     try:
         runner = interpreter.get_signature_runner(SIGNATURE)
     except ValueError as error:
@@ -116,7 +118,8 @@ def _signature(interpreter: Any, *, where: object) -> tuple[int, dict[str, int],
         {name: d["dtype"] for name, d in outputs.items()},
         where=where,
     )
-    return inputs[INPUT]["index"], {name: outputs[name]["index"] for name in OUTPUTS}, shape
+    taken = {name: details["index"] for name, details in inputs.items()}
+    return taken, {name: outputs[name]["index"] for name in OUTPUTS}, shape
 
 
 def _check_delegated(interpreter: Any, *, where: object) -> None:

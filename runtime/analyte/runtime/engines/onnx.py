@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import IntegrityError, UnavailableError
-from analyte.runtime.engines.graph import INPUT, OUTPUTS, check_graph, to_graph, to_prediction
+from analyte.runtime.engines.graph import OUTPUTS, check_graph, to_graph, to_prediction
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 
 PROVIDERS = {
@@ -56,11 +56,11 @@ class OnnxEngine:
         """What the graph takes."""
         return self._shape
 
-    def run(self, images: UInt8Array) -> Prediction:
+    def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         """Run N samples; see `Engine.run`."""
-        graph_input = to_graph(images, self._shape)
+        inputs = to_graph(images, covariates, self._shape)
         try:
-            value, sigma, features = self._session.run(OUTPUTS, {INPUT: graph_input})
+            value, sigma, features = self._session.run(OUTPUTS, inputs)
         # ONNX Runtime's exceptions have no common base but Exception.
         except Exception as error:
             raise UnavailableError("ONNX Runtime failed while running the model", got=error) from error

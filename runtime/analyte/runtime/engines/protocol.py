@@ -32,6 +32,8 @@ class GraphShape:
     views: int | None
     size: int | None
     """Edge of the square, pixels."""
+    covariates: int = 0
+    """K, the width of the second input; 0 without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,11 @@ class Engine(Protocol):
         """What the graph takes."""
         ...
 
-    def run(self, images: UInt8Array) -> Prediction:
+    def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         """Run N samples, uint8 ``[N, V, S, S, 3]``, RGB, 0 to 255, for any N >= 1.
 
-        Raises: InputError when the array does not fit the graph; UnavailableError when the engine fails;
+        ``covariates``: float32 ``[N, K]`` as `analyte.contract.covariates` encodes them; None where K is 0.
+        Raises: InputError when an array does not fit the graph; UnavailableError when the engine fails;
         IntegrityError when the graph gives something other than the graph contract says.
         """
         ...

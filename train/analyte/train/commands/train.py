@@ -3,27 +3,75 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from analyte.contract.dataset import Dataset, duplicates_across_splits
-from analyte.contract.errors import DatasetError
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import RECORD_FILE, RunRecord
 from analyte.contract.splits import assign_splits
 from analyte.train.tensorflow_start import start_tensorflow
 
-if TYPE_CHECKING:
-    from analyte.train.recipes.recipe import Recipe
+
+class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 only
+    """A number of folds, or the word session."""
+
+    name = "K|session"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return an int, or the word."""
+        if value == "session" or isinstance(value, int):
+            return value
+        if not value.isdecimal() or int(value) < 2:
+            self.fail(f"expected a whole number of at least 2, or session; got {value!r}", param, ctx)
+        return int(value)
 
 
 @click.command("train")
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
-@click.option("--recipe", default="isotropic", show_default=True, help="Network architecture.")
+@click.option(
+    "--recipe", default="isotropic", show_default=True, help="Network architecture; see analyte recipes."
+)
 @click.option("--size", type=click.IntRange(min=8), help="Edge of the network's picture, px [default: auto].")
+@click.option("--colour", help="Colour planes joined by +, such as rgb+absorbance [default: the recipe's].")
+@click.option(
+    "--reference",
+    metavar="VIEW|none",
+    help="View that absorbance and ratio are taken against [default: a view named reference].",
+)
+@click.option(
+    "--aggregate",
+    default="concat",
+    show_default=True,
+    help="How several views become one sample: concat, mean, max, lstm, attention, montage.",
+)
+@click.option("--head", help="Head of the network [default: the recipe's].")
+@click.option("--loss", help="Loss that the head is fitted by [default: the head's own].")
+@click.option(
+    "--transform",
+    default="scale",
+    show_default=True,
+    help="Scale on which the label is learned: scale (range to -1..1), log, none.",
+)
+@click.option(
+    "--augment",
+    default="lab",
+    show_default=True,
+    help="How training pictures are varied: lab (fixed rig), field (phone in hand), none.",
+)
+@click.option(
+    "--weights",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of weights that a transfer recipe starts from [default: none; nothing is downloaded].",
+)
+@click.option(
+    "--folds",
+    type=_Folds(),
+    help="Cross-validate by group on K folds, or hold out every session once, and calibrate on it.",
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)
 @click.option(
     "--patience",
@@ -33,12 +81,8 @@ if TYPE_CHECKING:
     help="Epochs without a better validation error before stopping.",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples per step [default: auto].")
-@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=4e-3, show_default=True)
 @click.option(
-    "--augment/--no-augment",
-    default=True,
-    show_default=True,
-    help="Vary position, light and noise of the training pictures.",
+    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Peak rate [default: the recipe's]."
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
@@ -48,18 +92,11 @@ if TYPE_CHECKING:
 def command(
     dataset: Path,
     out: Path,
-    recipe: str,
-    size: int | None,
-    epochs: int,
-    patience: int,
-    batch_size: int | None,
-    learning_rate: float,
-    augment: bool,
-    seed: int,
     unit: str | None,
     analyte: str | None,
     overwrite: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Fit a regressor to the photographs of DATASET and write a run folder.
 
@@ -68,49 +105,24 @@ def command(
     Ctrl-C stops early and keeps the best epoch (exit code 130).
     """
     check_output(out, overwrite=overwrite, marker=RECORD_FILE)
-    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed)
+    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=options["seed"])
     _warn_of_duplicates(data)
-    _warn_of_what_is_not_used(data)
+    _warn_of_groups(data)
     # Heavy imports only once the arguments and the labels are known to be good.
     start_tensorflow()
-    from analyte.train.fitting import FitSettings
-    from analyte.train.recipes.registry import RECIPES
-    from analyte.train.training import TrainSettings, train
+    from analyte.train.run_writer import write_run
+    from analyte.train.settings import train_settings
+    from analyte.train.training import train
 
-    if recipe not in RECIPES:
-        raise click.BadParameter(f"{recipe!r} is none of {', '.join(RECIPES)}", param_hint="--recipe")
-    _check_recipe(data, RECIPES[recipe])
-    settings = TrainSettings(
-        recipe=RECIPES[recipe],
-        fit=FitSettings(
-            epochs=epochs, patience=patience, batch_size=batch_size, learning_rate=learning_rate, seed=seed
-        ),
-        size=size,
-        augment=augment,
-    )
+    settings = train_settings(data.spec, **options)
     with staged_folder(out, overwrite=overwrite, marker=RECORD_FILE) as folder:
-        record = train(data, settings, folder)
+        record = write_run(train(data, settings), folder)
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, out))
     if record.interrupted:
         raise click.exceptions.Exit(130)
 
 
-def _check_recipe(data: Dataset, recipe: Recipe) -> None:
-    """Refuse a recipe that cannot see what the data are about. Raises: DatasetError."""
-    if recipe.invariant and not data.spec.rotation_invariant:
-        raise DatasetError(
-            f"recipe {recipe.name!r} gives one value for all turns of a picture, and here turning changes it",
-            where=data.root,
-            expected="rotation_invariant = true",
-            got="rotation_invariant = false",
-            fix="Choose a recipe that is not invariant",
-        )
-
-
-def _warn_of_what_is_not_used(data: Dataset) -> None:
-    ignored = (*data.spec.covariates, *data.spec.categorical_covariates)
-    if ignored:
-        click.echo(f"analyte: warning: covariates are not used yet: {', '.join(ignored)}", err=True)
+def _warn_of_groups(data: Dataset) -> None:
     if len(data.samples) > 1 and all(sample.group == sample.id for sample in data.samples):
         click.echo(
             "analyte: warning: no two samples share a group, so pictures of one specimen, if there are any, "
@@ -133,16 +145,21 @@ def _warn_of_duplicates(data: Dataset) -> None:
 
 def _summary(record: RunRecord, out: Path) -> str:
     unit = record.label.unit
-    network, curve = record.validation_mae["keras"], record.validation_mae["baseline"]
-    verdict = (
-        f"beats the calibration curve by {100 * (1 - network / curve):.0f} %"
-        if network < curve
-        else "does NOT beat the calibration curve"
-    )
     stopped = "stopped by Ctrl-C" if record.interrupted else "done"
-    return (
+    lines = [
         f"{stopped}: {record.recipe}, {record.parameters} parameters, {record.preprocessing.size} px, "
-        f"best of {record.epochs} epochs: {record.best_epoch}, {record.seconds:.0f} s\n"
-        f"validation MAE: network {network:.4g} {unit}, baseline {curve:.4g} {unit}; the network {verdict}\n"
-        f"run: {out}"
-    )
+        f"best of {record.epochs} epochs: {record.best_epoch}, {record.seconds:.0f} s",
+        f"validation: {record.verdict}",
+    ]
+    if record.folds:
+        total = sum(fold.n for fold in record.folds)
+        means = [
+            sum(fold.n * error for fold, error in zip(record.folds, errors, strict=True)) / total
+            for errors in ([f.mae for f in record.folds], [f.mae_baseline for f in record.folds])
+        ]
+        worst = max(record.folds, key=lambda fold: fold.mae)
+        lines.append(
+            f"{len(record.folds)} folds: network {means[0]:.4g} {unit}, baseline {means[1]:.4g} {unit}; "
+            f"worst fold {worst.mae:.4g} {unit} ({', '.join(worst.sessions[:3])})"
+        )
+    return "\n".join([*lines, f"run: {out} (report.html is for people)"])

@@ -11,7 +11,8 @@ from typing import Any
 
 import keras
 
-from analyte.train.layers import OrbitConv2D
+from analyte.train.layers.fused_normalization import FusedBatchNormalization
+from analyte.train.layers.spread import OrbitConv2D
 from analyte.train.recipes.recipe import Recipe
 
 _WIDTH = 32
@@ -22,7 +23,7 @@ _STEP = 8
 
 def _block(pictures: Any, filters: int) -> Any:
     pictures = OrbitConv2D(filters)(pictures)
-    pictures = keras.layers.BatchNormalization(momentum=0.9)(pictures)
+    pictures = FusedBatchNormalization(momentum=0.9)(pictures)
     return keras.layers.ReLU()(pictures)
 
 
@@ -42,5 +43,6 @@ RECIPE = Recipe(
     help="Orbit-shared 3x3 convolutions: invariant to turns and mirrors, small, the default.",
     trunk=_trunk,
     size_step=_STEP,
+    min_size=2 * _STEP,
     invariant=True,
 )

@@ -1,4 +1,4 @@
-"""The head: a distribution over the range instead of a single number.
+"""A distribution over the range instead of a single number.
 
 The label becomes a Gaussian spread over bins, the network learns the bins by cross-entropy, and the value is
 the mean of what it predicts: easier to fit than a squared error, and it says how sure it is (HL-Gaussian:
@@ -7,14 +7,16 @@ Imani and White, "Improving Regression Performance with Distributional Losses", 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 from scipy.special import ndtr
 
 from analyte.contract.arrays import Float32Array, Float64Array
-from analyte.contract.label import LabelSpec
+from analyte.train.heads.head import Head, HeadTensors
+from analyte.train.label_scale import LabelScale
 
 BINS = 32
 _MARGIN = 0.1
@@ -22,44 +24,32 @@ _MARGIN = 0.1
 range keeps its whole Gaussian, and values beyond it can be seen and refused."""
 _SPREAD = 0.75
 """Standard deviation of the Gaussian, in bins (the paper's recommendation)."""
-_HIDDEN = 32
 
 
-class Head(NamedTuple):
-    """Symbolic tensors of a head."""
-
-    logits: Any
-    """float32 ``[N, BINS]``: what training fits."""
-    value: Any
-    """float32 ``[N]``, label's unit: the mean of the distribution."""
-    sigma: Any
-    """float32 ``[N]``, label's unit: its standard deviation less the spread of the labels."""
+def bin_edges(scale: LabelScale) -> Float64Array:
+    """Return the edges of the bins, z, ``[BINS + 1]``."""
+    reach = _MARGIN * (scale.high - scale.low)
+    return np.linspace(scale.low - reach, scale.high + reach, BINS + 1)
 
 
-def bin_edges(label: LabelSpec) -> Float64Array:
-    """Return the edges of the bins, ``[BINS + 1]``, label's unit."""
-    reach = _MARGIN * label.span
-    return np.linspace(label.low - reach, label.high + reach, BINS + 1)
-
-
-def targets(values: Float64Array, label: LabelSpec) -> Float32Array:
+def targets(z: Float64Array, scale: LabelScale) -> Float32Array:
     """Return the share of each label's Gaussian in each bin, float32 ``[N, BINS]``; rows sum to 1."""
-    edges = bin_edges(label)
+    edges = bin_edges(scale)
+    # A label beyond all bins has no share anywhere: it counts as one at the end of them.
+    z = np.clip(z, edges[0], edges[-1])
     deviation = _SPREAD * (edges[1] - edges[0])
-    cumulative = ndtr((edges[np.newaxis] - values[:, np.newaxis]) / deviation)
+    cumulative = ndtr((edges[np.newaxis] - z[:, np.newaxis]) / deviation)
     shares = np.diff(cumulative, axis=1)
     normalized: Float32Array = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
     return normalized
 
 
-def histogram_head(features: Any, label: LabelSpec) -> Head:
-    """Build the head on features ``[N, F]``."""
-    hidden = keras.layers.Dense(_HIDDEN, activation="relu", name="head_hidden")(features)
-    logits = keras.layers.Dense(BINS, name="head_logits")(hidden)
+def _build(features: Any, scale: LabelScale) -> HeadTensors:
+    logits = keras.layers.Dense(BINS, name="head_logits")(features)
     share = keras.layers.Softmax(name="head_share")(logits)
-    # Moments about the middle of the range in half widths of all bins: small numbers keep float32 exact.
-    edges = bin_edges(label)
-    middle, half = (label.low + label.high) / 2.0, (edges[-1] - edges[0]) / 2.0
+    # Moments about the middle in half widths of all bins: small numbers keep float32 exact.
+    edges = bin_edges(scale)
+    middle, half = (scale.low + scale.high) / 2.0, (edges[-1] - edges[0]) / 2.0
     centres = ((edges[1:] + edges[:-1]) / 2.0 - middle) / half
     moments = keras.layers.Dense(
         2,
@@ -78,8 +68,22 @@ def histogram_head(features: Any, label: LabelSpec) -> Head:
     excess = keras.layers.Rescaling(1.0, -(spread**2))(variance)
     floor = keras.layers.ReLU(threshold=0.0)(keras.layers.Rescaling(1.0, -((0.1 * spread) ** 2))(excess))
     sigma = keras.ops.sqrt(keras.layers.Rescaling(1.0, (0.1 * spread) ** 2)(floor))
-    return Head(
-        logits=logits,
-        value=keras.layers.Rescaling(half, middle, name="value")(first),
-        sigma=keras.layers.Rescaling(half, name="sigma")(sigma),
+    return HeadTensors(
+        fitted=logits,
+        z=keras.layers.Rescaling(half, middle)(first),
+        sigma=keras.layers.Rescaling(half)(sigma),
     )
+
+
+def _loss(name: str, scale: LabelScale) -> Callable[[Any, Any], Any]:
+    return lambda true, fitted: keras.ops.categorical_crossentropy(true, fitted, from_logits=True)
+
+
+HEAD = Head(
+    name="histogram",
+    help="A distribution over 32 bins of the range (HL-Gaussian): the most accurate, with its own sigma.",
+    build=_build,
+    targets=targets,
+    losses=("cross-entropy",),
+    loss=_loss,
+)

@@ -1,0 +1,381 @@
+"""``report.html``: one file, true numbers, a plain verdict, safe whatever users call their things."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import html
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from analyte.contract.errors import OutputError
+from analyte.contract.label import LabelSpec
+from analyte.contract.run import DatasetRecord, FoldRecord
+from analyte.train.report import analysis
+from analyte.train.report.contents import ReportInputs
+from analyte.train.report.rotation import ANGLES, RotationCurve
+from analyte.train.report.write import write_report
+from train.report.pages import HASH, Page, inputs, page_of, readings, record
+
+HOSTILE = """<script>alert("1")</script>'&<img src=x onerror=alert(1)> $\\frac{1}{2}$ {{ 7 * 7 }}"""
+
+
+@pytest.fixture(scope="module")
+def made() -> ReportInputs:
+    return inputs()
+
+
+@pytest.fixture(scope="module")
+def page(made: ReportInputs, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    return page_of(made, tmp_path_factory.mktemp("report"))
+
+
+def assert_self_contained(page: Page) -> None:
+    """Nothing is fetched from anywhere, and nothing runs."""
+    assert {"script", "link", "iframe", "object", "embed", "base", "form"}.isdisjoint(t for t, _ in page.tags)
+    for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            assert not name.startswith("on"), (tag, name)
+            if name in ("src", "href", "xlink:href", "srcset", "poster", "data", "action"):
+                assert value.startswith(("#", "data:image/png;base64,")), (tag, name, value[:60])
+            assert not re.search(r"url\((?!#)", value), (tag, name, value)
+    style = re.findall(r"<style[^>]*>(.*?)</style>", page.source, re.DOTALL)
+    assert style
+    assert not re.search(r"url\((?!#)|@import|http|//", " ".join(style))
+    policy = [m["content"] for m in page.all("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert policy == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]
+
+
+class TestPage:
+    """The form of the file."""
+
+    def test_self_contained(self, page: Page) -> None:
+        assert_self_contained(page)
+        assert "http:" not in page.source
+        assert "https:" not in page.source
+
+    def test_ids_are_unique_and_references_resolve(self, page: Page) -> None:
+        ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+        assert len(ids) == len(set(ids))
+        targets = [
+            value[1:]
+            for _, attributes in page.tags
+            for name, value in attributes.items()
+            if name in ("href", "xlink:href") and value.startswith("#")
+        ]
+        targets += re.findall(r"url\(#([^)]*)\)", page.source)
+        assert set(targets) <= set(ids)
+        assert len(page.all("svg")) == 6
+
+    def test_accessible(self, page: Page) -> None:
+        assert page.all("html")[0]["lang"] == "en"
+        assert all(image["alt"] for image in page.all("img"))
+        plots = [a for a in page.all("div") if a.get("class") == "plot"]
+        assert len(plots) == 6
+        assert all(plot["role"] == "img" and len(plot["aria-label"]) > 40 for plot in plots)
+        assert set(page.headings) == {"row", "col"}
+        assert len(page.tables) == len(page.all("table"))  # each has a caption of its own
+        assert "prefers-color-scheme: dark" in page.source
+        assert "@media print" in page.source
+
+    def test_figures_take_the_colours_of_the_page(self, page: Page) -> None:
+        drawn = "".join(re.findall(r"<svg.*?</svg>", page.source, re.DOTALL))
+        assert not re.search(r"#[0-9a-f]{6}\b", drawn.replace("#000000", ""))
+        for name in ("ink", "faint", "grid", "network", "curve"):
+            assert f"var(--{name})" in drawn
+            assert f"--{name}:" in page.source
+
+    def test_figures_bring_no_style_of_their_own(self, page: Page) -> None:
+        assert len(page.all("style")) == 1
+        assert "<!--" not in page.source
+
+    def test_every_reading_is_drawn(self, page: Page) -> None:
+        drawings = re.findall(r"<svg.*?</svg>", page.source, re.DOTALL)
+        # Learning curve; predicted, residuals; by session (network only); agreement.
+        for drawing, points in zip(drawings[1:5], (80, 80, 40, 80), strict=True):
+            assert points <= drawing.count("<use ") < points + 80
+
+    def test_same_inputs_same_bytes(self, made: ReportInputs, page: Page, tmp_path: Path) -> None:
+        assert page_of(made, tmp_path).source == page.source
+
+    def test_many_readings_stay_small(self, tmp_path: Path) -> None:
+        shown = readings(3000, edge=64, true=np.linspace(0, 10, 3000))
+        page = page_of(inputs(readings=shown, rotation=(), history=()), tmp_path)
+        assert len(page.source) < 3e6
+        assert_self_contained(page)
+
+
+class TestNumbers:
+    """What the tables hold is what the arrays say."""
+
+    def test_errors(self, made: ReportInputs, page: Page) -> None:
+        rows = {row[0]: row[1:] for row in page.tables["Errors of 40 readings"]}
+        for column, values in enumerate((made.readings.predicted, made.readings.baseline)):
+            error = values - made.readings.true
+            expected = {
+                "mean absolute error (MAE), mg/L": np.abs(error).mean(),
+                "root mean squared error (RMSE), mg/L": np.sqrt((error**2).mean()),
+                "bias (mean of predicted minus true), mg/L": error.mean(),
+                "largest absolute error, mg/L": np.abs(error).max(),
+            }
+            for name, value in expected.items():
+                assert float(rows[name][column]) == pytest.approx(value, rel=1e-3), name
+            share = 100 * (np.abs(error) / made.readings.true).mean()
+            assert float(rows["mean absolute percentage error (MAPE)"][column][:-2]) == pytest.approx(
+                share, abs=0.05
+            )
+        inside = np.abs(made.readings.predicted - made.readings.true) <= 0.2
+        assert rows["true value within the interval"][0] == f"{100 * inside.mean():g} %"
+
+    @pytest.mark.parametrize(("caption", "key"), [("level", "true"), ("session", "sessions")])
+    def test_errors_by_level_and_session(
+        self, made: ReportInputs, page: Page, caption: str, key: str
+    ) -> None:
+        head, *rows = page.tables[f"Errors by {caption}, mg/L"]
+        assert head[:4] == [caption, "n", "MAE", "MAE, calibration curve"]
+        keys = np.array([f"{k:g}" if key == "true" else k for k in getattr(made.readings, key)])
+        assert [row[0] for row in rows] == sorted(set(keys))
+        for name, n, mae, curve, bias, *_ in rows:
+            own = keys == name
+            error = (made.readings.predicted - made.readings.true)[own]
+            other = (made.readings.baseline - made.readings.true)[own]
+            assert int(n) == own.sum()
+            assert float(mae) == pytest.approx(np.abs(error).mean(), abs=1e-4)
+            assert float(curve) == pytest.approx(np.abs(other).mean(), abs=1e-4)
+            assert float(bias) == pytest.approx(error.mean(), abs=1e-4)
+
+    def test_ranges_stand_in_for_many_levels(self) -> None:
+        shown = readings(40, true=np.linspace(0.3, 9.7, 40))
+        rows = analysis.level_table(shown, "mg/L").rows
+        assert [row[0] for row in rows] == [f"{i} to {i + 1}" for i in range(10)]
+        assert sum(int(row[1]) for row in rows) == 40
+        assert int(rows[0][1]) == int((shown.true < 1).sum())
+
+    @pytest.mark.parametrize(("step", "first"), [(0.1, "0 to 0.5"), (0.1 / 3, "0 to 0.1"), (70, "0 to 200")])
+    def test_ranges_are_round(self, step: float, first: str) -> None:
+        """Values on an edge stand in the range above, whatever binary fractions make of them."""
+        shown = readings(22, true=np.arange(22) * step)
+        rows = analysis.level_table(shown, "mg/L").rows
+        assert rows[0][0] == first
+        width = float(first.split()[-1])
+        assert [int(row[1]) for row in rows] == np.bincount(
+            np.floor(shown.true / width + 1e-9).astype(int)
+        ).tolist()
+
+    def test_the_worst_sessions_of_many(self) -> None:
+        many = readings(200)
+        error = np.full(200, 0.01)
+        error[7] = 3.0
+        shown = dataclasses.replace(
+            many, predicted=many.true + error, sessions=tuple(f"day{i // 2:03}" for i in range(200))
+        )
+        table = analysis.session_table(shown, "mg/L")
+        assert len(table.rows) == 30
+        assert "day003" in [row[0] for row in table.rows]
+        assert table.note == "The 30 worst of 100 sessions by MAE."
+
+    def test_figures_of_merit(self, made: ReportInputs, page: Page) -> None:
+        rows = {row[0]: row[1:] for row in page.tables["Figures of merit after ICH Q2(R2)"]}
+        slope, intercept = np.polyfit(made.readings.true, made.readings.predicted, 1)
+        residual = made.readings.predicted - slope * made.readings.true - intercept
+        deviation = np.sqrt((residual**2).sum() / 38)
+        assert float(rows["slope S of predicted on true"][0]) == pytest.approx(slope, rel=1e-3)
+        assert float(rows["detection limit (LOD), mg/L"][0]) == pytest.approx(
+            3.3 * deviation / slope, rel=1e-3
+        )
+        assert "40 readings at 5 levels." in page.text
+
+    def test_no_figure_has_its_reason(self) -> None:
+        table = analysis.merit_table(readings(4, true=np.full(4, 2.0)), "mg/L")
+        rows = {row[0]: row[1:] for row in table.rows}
+        assert rows["detection limit (LOD), mg/L"][0].startswith("none: 1 different true values")
+        assert "Levels measured: 1; ICH Q2(R2) recommends at least 5." in table.note
+
+    def test_coverage(self, made: ReportInputs, page: Page) -> None:
+        inside = np.abs(made.readings.predicted - made.readings.true) <= 0.2
+        assert f"{inside.sum()} of 40 true values lie in their interval" in page.text
+        _, *rows = page.tables["Coverage by group"]
+        for name, n, share in rows:
+            own = np.array(made.readings.groups) == name
+            assert (int(n), share) == (own.sum(), f"{100 * inside[own].mean():g} %")
+        assert len(rows) == 8
+
+    def test_rotation(self, page: Page) -> None:
+        _, row = page.tables["Value over the full circle, mg/L"]
+        # A sine of 0.02 mg/L: standard deviation 0.02 / sqrt(2), 0.141 % of a range of 10.
+        assert row[:3] == ["s0", "1", "1"]
+        assert float(row[3]) == pytest.approx(0.02 / np.sqrt(2), rel=1e-3)
+        assert row[4] == "0.141 %"
+        assert float(row[5]) == pytest.approx(0.02, rel=0.02)
+        assert "interpolates" in page.text
+
+    def test_data_and_model(self, page: Page) -> None:
+        assert page.tables["Samples by split"][1] == ["train", "80", "16", "8", "5", "1", "5"]
+        for text in ("isotropic", "1234", "123456", "150 KiB", "61 s, 3 epochs, kept: 2", "16 x 16 px"):
+            assert text in page.text
+        for digest in (HASH, "cd" * 32, record().preprocessing.digest()):
+            assert digest in page.text
+        assert "2026-11-22 07:53 UTC" in page.text
+
+    def test_worst_pictures(self, made: ReportInputs, page: Page) -> None:
+        shown = made.readings
+        worst = int(np.argmax(np.abs(shown.predicted - shown.true)))
+        images = page.all("img")
+        assert len(images) == 12 * 2
+        assert images[0]["alt"] == f"Sample s{worst}, view reference"
+        assert images[1]["alt"] == f"Sample s{worst}, view sample"
+        png = base64.b64decode(images[1]["src"].split(",")[1])
+        decoded = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+        assert decoded is not None
+        np.testing.assert_array_equal(decoded[:, :, ::-1], shown.pictures[worst, 1])
+
+
+class TestVerdict:
+    """Said plainly, at the top, and never more than the data hold."""
+
+    @pytest.mark.parametrize(
+        ("network", "curve", "said"),
+        [
+            (0.1, 0.5, "beats the"),
+            (0.5, 0.1, "does not beat the"),
+            (0.3, 0.3, "cannot be told apart from the"),
+        ],
+    )
+    def test_outcomes(self, network: float, curve: float, said: str) -> None:
+        rng = np.random.default_rng(1)
+        shown = readings(error=network * rng.normal(size=40), baseline_error=curve * rng.normal(size=40))
+        maes = [np.abs(values - shown.true).mean() for values in (shown.predicted, shown.baseline)]
+        found = re.fullmatch(
+            rf"The network {said} calibration curve: MAE (\S+) against (\S+) mg/L, "
+            r"a difference of (\S+) with 95 % confidence \((\S+) to (\S+)\)\.",
+            analysis.verdict(shown, "mg/L").sentence,
+        )
+        assert found
+        numbers = [float(text) for text in found.groups()]
+        assert numbers[:3] == pytest.approx([*maes, maes[0] - maes[1]], abs=1e-3)
+        assert numbers[3] < numbers[2] < numbers[4]
+
+    def test_stands_at_the_top(self, made: ReportInputs, page: Page) -> None:
+        sentence = analysis.verdict(made.readings, "mg/L").sentence
+        assert page.text.index(sentence) < page.text.index("Every figure below") < 1000
+
+    def test_too_few_groups(self) -> None:
+        sentence = analysis.verdict(readings(groups=4), "mg/L").sentence
+        assert sentence.startswith("The network cannot be told apart from the calibration curve: MAE ")
+        assert sentence.endswith(
+            "; better in 4 of 4 independent groups, and 95 % confidence takes at least 6."
+        )
+
+    def test_no_errors_at_all(self) -> None:
+        zero = np.zeros(40)
+        sentence = analysis.verdict(readings(error=zero, baseline_error=zero), "mg/L").sentence
+        assert "MAE 0 against 0 mg/L, a difference of 0 with 95 % confidence (0 to 0)" in sentence
+
+    def test_validation_split(self, page: Page) -> None:
+        assert "Every figure below is of the validation split." in page.text
+        assert "coverage is right by construction" in page.text
+
+    def test_test_split_of_other_data_and_cross_validation(self, tmp_path: Path) -> None:
+        folds = tuple(FoldRecord(sessions=(f"day{i}",), n=10, mae=0.1, mae_baseline=0.2) for i in range(6))
+        page = page_of(
+            inputs(record=record(folds=folds), split="test", left_out=3, dataset_sha256="00" * 32), tmp_path
+        )
+        assert "Every figure below is of test samples that training did not see." in page.text
+        assert "do not choose recipes, settings or epochs by this page" in page.text
+        assert "3 test samples are left out because training saw their pictures." in page.text
+        assert "do not come from the data that the model was trained on" in page.text
+        assert "coverage is right by construction" not in page.text
+        assert (
+            "Cross-validation, 6 folds held out in turn (60 samples): The network beats the calibration "
+            "curve: MAE 0.1000 against 0.2000 mg/L, a difference of -0.1000 with 95 % confidence (-0.1000 to "
+            "-0.1000)."
+        ) in page.text
+        assert page.tables["Errors by fold of the cross-validation, mg/L"][1][-1] == "day0"
+
+
+class TestDegenerate:
+    """Little data, strange data, strange names."""
+
+    def test_names_are_escaped(self, tmp_path: Path) -> None:
+        label = LabelSpec(analyte=HOSTILE, unit=HOSTILE, range=(0.0, 10.0))
+        hostile = record(
+            recipe=HOSTILE,
+            settings={HOSTILE: HOSTILE},
+            label=label,
+            views=(HOSTILE, "sample"),
+            dataset=DatasetRecord(name=HOSTILE, sha256=HASH, licence=HOSTILE, counts={}, seen=()),
+            versions={"analyte": HOSTILE},
+        )
+        curve = RotationCurve(HOSTILE, 1.0, np.ones(ANGLES))
+        made = inputs(record=hostile, dataset=HOSTILE, readings=readings(prefix=HOSTILE), rotation=(curve,))
+        page = page_of(made, tmp_path)
+        assert_self_contained(page)
+        assert "<script>" not in page.source
+        assert len(page.all("img")) == 24
+        assert page.text.count(HOSTILE) > 30
+        # In figures too, where a dollar sign would start a formula.
+        drawn = html.unescape("".join(re.findall(r"<svg.*?</svg>", page.source, re.DOTALL)))
+        assert drawn.count(f"true, {HOSTILE}<") == 9
+        assert "{{ 7 * 7 }}" in page.text
+
+    def test_one_reading(self, tmp_path: Path) -> None:
+        """In letters that the plotting font lacks, of a value that changes when the picture is turned."""
+        only = readings(1, prefix="浓度 ")
+        shown = dataclasses.replace(only, groups=only.sessions)
+        page = page_of(
+            inputs(record=record(rotation_invariant=False), readings=shown, history=(), rotation=()), tmp_path
+        )
+        assert "Not recorded." in page.text
+        assert "Turning a picture changes its value in this data set" in page.text
+        assert "Coverage by group" not in page.tables
+        assert "浓度 day0" in page.text
+        assert "nan" not in page.text.lower().split()
+
+    def test_numbers_that_are_none(self) -> None:
+        with pytest.raises(ValueError, match="finite"):
+            readings(error=np.full(40, np.nan))
+        with pytest.raises(ValueError, match="same number"):
+            dataclasses.replace(readings(), groups=())
+
+
+class TestFile:
+    """An old report survives whatever fails."""
+
+    def test_not_a_folder(self, made: ReportInputs, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("x", "utf-8")
+        with pytest.raises(OutputError):
+            write_report(made, tmp_path / "file" / "report.html")
+
+    def test_old_report_stays_when_writing_fails(
+        self, made: ReportInputs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        file = tmp_path / "report.html"
+        file.write_text("old", "utf-8")
+
+        def fail(self: Path, target: Path) -> Path:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(Path, "replace", fail)
+        with pytest.raises(OutputError, match="disk is full"):
+            write_report(made, file)
+        assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+        assert file.read_text("utf-8") == "old"
+
+
+def test_needs_no_tensorflow() -> None:
+    program = "import sys, analyte.train.report.write; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], timeout=120, check=False).returncode == 0
+
+
+def test_wheel_holds_the_template() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    root = Path(__file__).parents[3]
+    packed = {file.distribution_path for file in WheelBuilder(str(root)).recurse_included_files()}
+    assert {"analyte/train/report/report.html.j2", "analyte/train/report/report.css"} <= packed

@@ -1,0 +1,117 @@
+"""Cross-validation by group or session: an error for every sample from a network that never saw its group."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
+from tqdm import tqdm
+
+from analyte.contract.arrays import Float64Array
+from analyte.contract.errors import SettingsError
+from analyte.contract.metrics import regression_metrics
+from analyte.contract.run import FoldRecord
+from analyte.train.baseline import fit_baseline
+from analyte.train.parts import Part
+from analyte.train.settings import BY_SESSION
+
+_LEAST_TRAIN = 8
+
+Predicted = dict[str, Float64Array]
+"""``value``, ``sigma`` (label's unit, ``[N]``) and ``features`` (``[N, F]``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfFold:
+    """Predictions for every sample by a network that was trained without its fold; ``[N]``, label's unit."""
+
+    true: Float64Array
+    value: Float64Array
+    sigma: Float64Array
+    baseline: Float64Array
+    fold: np.ndarray
+    """Number of the fold, from 0."""
+    sessions: tuple[str, ...]
+    records: tuple[FoldRecord, ...]
+
+
+def split_folds(part: Part, folds: int | str) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return indices to train on and to hold out, per fold. No group is on both sides.
+
+    Raises: SettingsError when there are fewer groups than folds.
+    """
+    by_session = folds == BY_SESSION
+    keys = part.sessions if by_session else part.groups
+    wanted = len(set(keys)) if by_session else int(folds)
+    if not 2 <= wanted <= len(set(keys)):
+        raise SettingsError(
+            "too few groups for these folds",
+            where="--folds",
+            expected="2 folds or more, and a group or session for each",
+            got=f"{wanted} folds, {len(set(keys))} {'sessions' if by_session else 'groups'}",
+        )
+    splitter = LeaveOneGroupOut() if by_session else GroupKFold(wanted)
+    index = np.arange(len(part.samples))
+    found = [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(index, groups=keys)]
+    if min(len(train) for train, _ in found) < _LEAST_TRAIN:
+        raise SettingsError("a fold would leave too few samples to train on", where="--folds")
+    return found
+
+
+def cross_validate(
+    part: Part, folds: int | str, fit_and_predict: Callable[[Part, Part, int], Predicted]
+) -> OutOfFold:
+    """Hold each fold out once.
+
+    ``fit_and_predict``: from the samples to train on, those to predict and the number of the fold. It must
+    not choose anything by the second: that is what makes the errors honest.
+    """
+    size = len(part.samples)
+    arrays = {name: np.zeros(size) for name in ("value", "sigma", "baseline", "fold")}
+    records: list[FoldRecord] = []
+    parts = split_folds(part, folds)
+    for number, (inside, outside) in enumerate(tqdm(parts, desc="folds", file=sys.stderr, disable=None)):
+        train, held_out = part.take(inside), part.take(outside)
+        predicted = fit_and_predict(train, held_out, number)
+        curve = fit_baseline(train.data.images, train.data.values, train.groups)
+        arrays["value"][outside], arrays["sigma"][outside] = predicted["value"], predicted["sigma"]
+        arrays["baseline"][outside] = curve.predict(held_out.data.images)
+        arrays["fold"][outside] = number
+        records.append(
+            FoldRecord(
+                sessions=tuple(sorted(set(held_out.sessions))),
+                n=len(outside),
+                mae=regression_metrics(held_out.data.values, predicted["value"]).mae,
+                mae_baseline=regression_metrics(held_out.data.values, arrays["baseline"][outside]).mae,
+            )
+        )
+    return OutOfFold(
+        true=part.data.values,
+        value=arrays["value"],
+        sigma=arrays["sigma"],
+        baseline=arrays["baseline"],
+        fold=arrays["fold"].astype(int),
+        sessions=tuple(part.sessions),
+        records=tuple(records),
+    )
+
+
+def write_folds(part: Part, found: OutOfFold, path: Path) -> None:
+    """Write one line per sample as CSV: id, fold, session, true value and predictions, label's unit."""
+    names = ("sample", "fold", "session", "true", "value", "sigma", "baseline")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        columns = (found.fold, found.sessions, found.true, found.value, found.sigma, found.baseline)
+        for sample, *rest in zip(part.samples, *columns, strict=True):
+            writer.writerow([sample.id, *rest])
+
+
+def fold_seed(settings_seed: int, number: int) -> int:
+    """Return the seed of a fold: another for each, the same in every repetition."""
+    return settings_seed + 1000 * (number + 1)

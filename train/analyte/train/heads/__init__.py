@@ -1,0 +1,1 @@
+"""Heads: how features become a value, one per file; `registry` lists them."""

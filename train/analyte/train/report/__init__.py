@@ -1,0 +1,1 @@
+"""``report.html``: what a lab files about a run. Needs no TensorFlow; `contents` says what goes in."""

@@ -1,0 +1,250 @@
+"""From a fitted network to the run folder, where export takes over."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from analyte.contract.arrays import Float64Array
+from analyte.contract.dataset import sample_hashes
+from analyte.contract.foreign import ForeignCalibration, calibrate_foreign
+from analyte.contract.interval import IntervalCalibration, calibrate_interval
+from analyte.contract.metrics import regression_metrics
+from analyte.contract.run import MODEL_FILE, DatasetRecord, RunRecord, RunSamples, save_record
+from analyte.contract.versions import installed_versions
+from analyte.train.augmentation import AUGMENTATIONS
+from analyte.train.augmentation.contact_sheet import write_contact_sheet
+from analyte.train.cost import count_macs, measure_latency
+from analyte.train.cross_validation import write_folds
+from analyte.train.fitting import Fit, choose_batch_size, predict
+from analyte.train.folding import fold
+from analyte.train.parts import Part, join_parts
+from analyte.train.plots import plot_predicted
+from analyte.train.report.contents import report_inputs
+from analyte.train.report.from_run import HISTORY_FILE, values_of_turned
+from analyte.train.report.write import write_report
+from analyte.train.training import Trained
+
+FOLDS_FILE = "folds.csv"
+PLOT_FILE = "predicted.png"
+AUGMENTATION_FILE = "augmentation.png"
+REPORT_FILE = "report.html"
+
+_COVERAGE = 0.95
+_DISAGREEMENT_HEADROOM = 1.5
+"""Times the largest disagreement of network and baseline in validation: sessions to come are other ones."""
+_LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
+_CALIBRATION = 512
+"""Samples of each split that travel with the run for quantization and its gate."""
+
+
+def write_run(trained: Trained, folder: Path) -> RunRecord:
+    """Write the run into ``folder``, which exists."""
+    val = trained.val
+    predicted = predict(trained.core, val.data)
+    by_baseline = trained.baseline.predict(val.data.images)
+    model = fold(trained.core)
+    model.save(folder / MODEL_FILE)
+    record = _record(trained, model, predicted, by_baseline)
+    _run_samples(trained).save(folder)
+    _write_history(trained.fit, folder / HISTORY_FILE)
+    verdict = _write_pictures(trained, record, model, predicted, by_baseline, folder)
+    record = record.model_copy(update={"verdict": verdict})
+    save_record(record, folder)
+    if trained.folds is not None:
+        write_folds(join_parts([trained.train, val]), trained.folds, folder / FOLDS_FILE)
+    return record
+
+
+def _write_pictures(
+    trained: Trained,
+    record: RunRecord,
+    model: keras.Model,
+    predicted: dict[str, Float64Array],
+    by_baseline: Float64Array,
+    folder: Path,
+) -> str:
+    """Write what people rather look at: the report, predicted against true, what augmentation does.
+
+    Returns: the report's verdict.
+    """
+    val = trained.val
+    plot_predicted(
+        val.data.values,
+        {f"{record.recipe} network": predicted["value"], "baseline (mean colour, ridge)": by_baseline},
+        record.label,
+        f"{record.dataset.name}: {record.label.analyte}, validation split",
+        folder / PLOT_FILE,
+    )
+    write_contact_sheet(
+        trained.train.data.images,
+        trained.train.data.values,
+        record.label.unit,
+        AUGMENTATIONS[trained.settings.augment](record.rotation_invariant),
+        folder / AUGMENTATION_FILE,
+        trained.settings.fit.seed,
+    )
+
+    inputs = report_inputs(
+        record,
+        trained.dataset,
+        val.samples,
+        val.data.images,
+        split="val",
+        predicted=predicted["value"],
+        sigma=predicted["sigma"],
+        baseline=by_baseline,
+        history=trained.fit.history,
+        model_file=folder / MODEL_FILE,
+        turned=values_of_turned(trained.core, val),
+        macs=count_macs(model),
+        latency_ms=measure_latency(model),
+    )
+    return write_report(inputs, folder / REPORT_FILE).sentence
+
+
+def _record(
+    trained: Trained, model: keras.Model, predicted: dict[str, Float64Array], by_baseline: Float64Array
+) -> RunRecord:
+    dataset, val, fitted = trained.dataset, trained.val, trained.fit
+    interval = _interval(trained, predicted)
+    return RunRecord(
+        recipe=trained.settings.network.recipe.name,
+        settings=_settings(trained),
+        seed=trained.settings.fit.seed,
+        label=dataset.spec.label,
+        views=dataset.spec.views,
+        rotation_invariant=dataset.spec.rotation_invariant,
+        preprocessing=trained.preprocessing,
+        covariates=trained.covariates,
+        parameters=model.count_params(),
+        dataset=DatasetRecord(
+            name=dataset.spec.name,
+            sha256=dataset.digest(),
+            licence=dataset.spec.licence,
+            counts=dataset.counts(),
+            seen=tuple(sorted(sample_hashes((*trained.train.samples, *val.samples)))),
+        ),
+        splits={sample.id: sample.split or "" for sample in dataset.samples},
+        baseline=trained.baseline,
+        interval=interval,
+        foreign=_foreign(trained, predicted["features"]),
+        disagreement_limit=_disagreement(trained, predicted["value"], by_baseline),
+        median_half_width=interval.quantile * float(np.median(predicted["sigma"])),
+        validation_mae={
+            "keras": regression_metrics(val.data.values, predicted["value"]).mae,
+            "baseline": regression_metrics(val.data.values, by_baseline).mae,
+        },
+        folds=() if trained.folds is None else trained.folds.records,
+        epochs=len(fitted.history),
+        best_epoch=fitted.best_epoch,
+        interrupted=fitted.interrupted,
+        seconds=round(trained.seconds, 1),
+        versions=installed_versions(_LIBRARIES),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _settings(trained: Trained) -> dict[str, str | int | float | bool | None]:
+    """Return what was chosen, by the names of the command line's options."""
+    chosen, fitting = trained.settings, trained.settings.fit
+    network = chosen.network
+    return {
+        "size": trained.preprocessing.size,
+        "colour": "+".join(network.colour),
+        "reference": network.reference,
+        "aggregate": network.aggregate,
+        "head": network.head,
+        "loss": network.loss,
+        "transform": network.transform,
+        "augment": chosen.augment,
+        "weights": None if chosen.weights is None else chosen.weights.name,
+        "folds": chosen.folds,
+        "epochs": fitting.epochs,
+        "patience": fitting.patience,
+        "batch_size": choose_batch_size(len(trained.train.samples), fitting),
+        "learning_rate": fitting.learning_rate,
+        "weight_decay": fitting.weight_decay,
+    }
+
+
+def _interval(trained: Trained, predicted: dict[str, Float64Array]) -> IntervalCalibration:
+    """Calibrate on what was held out: every session where there are folds, else the validation split."""
+    if trained.folds is not None:
+        found = trained.folds
+        return calibrate_interval(
+            found.true, found.value, found.sigma, coverage=_COVERAGE, groups=found.sessions
+        )
+    return calibrate_interval(
+        trained.val.data.values,
+        predicted["value"],
+        predicted["sigma"],
+        coverage=_COVERAGE,
+        groups=trained.val.sessions,
+    )
+
+
+def _foreign(trained: Trained, val_features: Float64Array) -> ForeignCalibration:
+    return calibrate_foreign(
+        predict(trained.core, trained.train.data)["features"],
+        val_features,
+        train_groups=trained.train.sessions,
+        val_groups=trained.val.sessions,
+    )
+
+
+def _disagreement(trained: Trained, value: Float64Array, by_baseline: Float64Array) -> float:
+    apart = float(np.max(np.abs(value - by_baseline)))
+    if trained.folds is not None:
+        apart = max(apart, float(np.max(np.abs(trained.folds.value - trained.folds.baseline))))
+    return _DISAGREEMENT_HEADROOM * apart
+
+
+def _run_samples(trained: Trained) -> RunSamples:
+    seed = trained.settings.fit.seed
+    train, val = (part.take(_stratified(part, seed)) for part in (trained.train, trained.val))
+    return RunSamples(
+        train_images=train.data.images,
+        train_values=train.data.values,
+        train_sessions=tuple(train.sessions),
+        val_images=val.data.images,
+        val_values=val.data.values,
+        val_sessions=tuple(val.sessions),
+        train_covariates=train.data.covariates,
+        val_covariates=val.data.covariates,
+    )
+
+
+def _stratified(part: Part, seed: int) -> list[int]:
+    """Choose up to `_CALIBRATION` samples that cover sessions and levels evenly; return their indices.
+
+    Samples are taken in turn from every session, each session's own in an order that spreads over its values.
+    """
+    if len(part.samples) <= _CALIBRATION:
+        return list(range(len(part.samples)))
+    rng = np.random.default_rng(seed)
+    queues: dict[str, list[int]] = {}
+    for index in np.argsort(part.data.values, kind="stable"):
+        queues.setdefault(part.samples[index].session, []).append(int(index))
+    for name, queue in queues.items():
+        # Every k-th of the sorted values first, then the next offset: any prefix spans the levels.
+        step = max(1, len(queue) * len(queues) // _CALIBRATION)
+        start = int(rng.integers(step))
+        queues[name] = [i for offset in range(step) for i in queue[(start + offset) % step :: step]]
+    chosen: list[int] = []
+    depth = 0
+    while len(chosen) < _CALIBRATION:
+        chosen += [queue[depth] for queue in queues.values() if depth < len(queue)]
+        depth += 1
+    return sorted(chosen[:_CALIBRATION])
+
+
+def _write_history(fitted: Fit, path: Path) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(fitted.history[0]))
+        writer.writeheader()
+        writer.writerows(fitted.history)
