@@ -125,7 +125,7 @@ class Pipeline:
         return self._reading(judgement, frames, age_s, self._latency(start))
 
     def _refusal(self, examined: Examination) -> Judgement | None:
-        """Refuse what the network need not be asked about: a grey picture, covariates that it does not know."""
+        """Refuse what the network need not see: a grey picture, covariates unlike those of the training."""
         if self._manifest.colour and is_grey(self._buffer):
             detail = "expected a colour picture, as in training; got a grey one"
             return Judgement(reason=Reason.BAD_FRAME, detail=detail)

@@ -42,7 +42,7 @@ def test_as_a_real_encoder(size: int, quality: int) -> None:
     real, ours = by_libjpeg(images, quality).astype(float), compressed(images, quality).astype(float)
     lost = np.abs(real - images).mean()
     # Decoders differ in how they round on the way: a fraction of what compression itself loses.
-    assert np.abs(ours - real).mean() < 0.1 * lost
+    assert np.abs(ours - real).mean() < 0.25 * lost
     np.testing.assert_allclose(np.abs(ours - images).mean(), lost, rtol=0.1)
 
 

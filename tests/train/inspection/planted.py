@@ -18,8 +18,8 @@ from analyte.train.inspection.inspection import Inspection, inspect
 
 EDGE = 64
 """Edge of the photographs, pixels: what the network takes."""
-SESSIONS, LEVELS = 12, 10
-SPLITS = ("train",) * 7 + ("val",) * 2 + ("test",) * 3
+SESSIONS, LEVELS = 14, 10
+SPLITS = ("train",) * 9 + ("val",) * 2 + ("test",) * 3
 UNIT = "mg/L"
 _ABSORBANCE_AT_10 = np.array([0.1, 0.8, 0.4])
 """R, G, B at the upper end of the range."""
@@ -138,7 +138,9 @@ def resaved(picture: UInt8Array, quality: int = 80, scale: float = 1.0) -> UInt8
     _, data = cv2.imencode(
         ".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1], np.uint8)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return np.asarray(decoded[:, :, ::-1], np.uint8)
 
 
 def inspected(folder: Path) -> Inspection:

@@ -105,7 +105,7 @@ def unsteadiness(recipe: str, size: int) -> float:
 
 
 STEADY = {"isotropic": 0.006, "isotropic-wide": 0.004, "p4m": 0.06, "steerable": 0.01}
-"""Twice what untrained trunks of 16, 32 and 64 px show: only kernels of p4m see the grid's four directions."""
+"""About twice what untrained trunks show: kernels of p4m alone see the four directions of the grid."""
 
 
 @pytest.mark.parametrize("recipe", INVARIANT)

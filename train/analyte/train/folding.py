@@ -69,6 +69,8 @@ def to_stock(model: keras.Model) -> keras.Model:
             plain.set_weights(_fused(trained, norms.get(plain.name)))
         elif not _is_functional(trained):
             plain.set_weights(trained.get_weights())
+            if isinstance(plain, keras.layers.Normalization):
+                plain.finalize_state()  # it computes with copies of its weights
     return stocked
 
 
