@@ -22,8 +22,9 @@ _BEYOND_CHANCE = 10.0
 """Natural logarithm of how much likelier than by chance the same picture must be."""
 _GAP = 1.5
 """A pair, or the cluster it is in, is this many times closer than whatever comes next."""
-_LARGEST_CLUSTER = 0.25
-"""Share of the dataset beyond which a cluster is what its pictures have in common, not a set of copies."""
+_LARGEST_CLUSTER, _LEAST_CLUSTER = 0.05, 4
+"""Share of the dataset, and number of samples, beyond which a cluster is what pictures have in common (blanks, on
+which nothing is to be seen), not a set of copies."""
 _BLOCK = 1024
 _SMALLEST = 1e-2
 """Squared distances below this are those of equal pictures, with float32's rounding."""
@@ -167,6 +168,6 @@ def _stands_apart(others: _Points, point: Float32Array, at: int, partner: int) -
     distances = np.sqrt(np.maximum(others.squared_distances(point[np.newaxis])[0], _SMALLEST))
     ordered = np.sort(np.delete(distances, at))
     rank = int(np.searchsorted(ordered, distances[partner], side="right"))
-    largest = max(rank, int(_LARGEST_CLUSTER * len(ordered)))
+    largest = max(_LEAST_CLUSTER - 1, int(_LARGEST_CLUSTER * len(ordered)))
     steps = ordered[rank - 1 : largest + 1]
-    return len(ordered) <= rank or bool(np.any(steps[1:] >= _GAP * steps[:-1]))
+    return bool(np.any(steps[1:] >= _GAP * steps[:-1]))

@@ -36,15 +36,15 @@ _JPEG_QUALITY = 80
 _SCALES = (1.0, 0.85, 0.6, 1.4)
 _LARGEST_PX = 512
 """Shorter side to which a region is reduced before it is saved again."""
-_ROUNDING = 1.0 / 12.0
-"""Variance of rounding to whole levels, levels squared."""
+_NOISE = 1.0
+"""Variance of a thumbnail's pixel, levels squared, that tells nothing: rounding, and what is left of sensor noise."""
 _MOST_DIRECTIONS = 256
 """Directions kept over all views, those that tell most: far more than are needed for certainty."""
 _MOST_PRINCIPAL = 400
 """Principal directions of W among which they are sought."""
 _LEAST_RATIO = 0.5
 """Ratio of W to S below which a direction tells nothing."""
-_SHRINKAGE = 0.2
+_SHRINKAGE = 0.1
 """Weight of the diagonal in the estimate of S, which rests on few pictures."""
 
 
@@ -87,7 +87,7 @@ def fit_resemblance(
         for position, view in enumerate(samples[index].views)
     ]
     views = thumbnails.shape[1]
-    saved = np.asarray(differences).reshape(len(chosen), views, len(_SCALES), -1)
+    saved = _in_all_turns(np.asarray(differences).reshape(len(chosen), views, len(_SCALES), -1))
     each = max(1, _MOST_DIRECTIONS // views)
     fits = [
         _fit_view(
@@ -99,6 +99,14 @@ def fit_resemblance(
         projections=tuple(projection for projection, _ in fits),
         most=tuple(most for _, most in fits),
     )
+
+
+def _in_all_turns(differences: Float64Array) -> Float64Array:
+    """Return ``[8 M, V, scales, F]`` for ``[M, V, scales, F]``: saving knows no direction, and a few do for many."""
+    pictures = differences.reshape(*differences.shape[:3], THUMBNAIL_PX, THUMBNAIL_PX, 3)
+    turned = [np.rot90(pictures, quarter, axes=(3, 4)) for quarter in range(4)]
+    every = [*turned, *(picture[:, :, :, :, ::-1] for picture in turned)]
+    return np.concatenate(every).reshape(-1, *differences.shape[1:])
 
 
 def _fit_view(
@@ -116,7 +124,7 @@ def _fit_view(
     # S in the principal directions of W, its off-diagonal elements drawn towards zero.
     along = saved @ directions
     again = along.T @ along / len(along)
-    again = (1.0 - _SHRINKAGE) * again + _SHRINKAGE * np.diag(np.diag(again)) + _ROUNDING * np.eye(len(again))
+    again = (1.0 - _SHRINKAGE) * again + _SHRINKAGE * np.diag(np.diag(again)) + _NOISE * np.eye(len(again))
     # Directions in which S = 1 and W is diagonal; saving again is part of what thumbnails differ by.
     whitening = np.linalg.inv(np.linalg.cholesky(again))
     ratios, turn = np.linalg.eigh((whitening * variances) @ whitening.T)
