@@ -30,7 +30,7 @@ _STRONG = 2.0
 """Standard deviations at which a normally distributed change is shown: 95 % are weaker."""
 _CELL, _GAP, _VIEW_GAP = 64, 8, 2
 """Least edge of a picture and spaces between samples and views on the sheet, pixels."""
-_LEFT, _TOP, _WIDEST = 120, 100, 1500
+_LEFT, _TOP, _RIGHT, _WIDEST = 120, 100, 60, 1500
 """Margins that hold the names of rows and columns, and width of the columns between them, pixels."""
 _DPI = 100
 
@@ -78,7 +78,7 @@ def _single(images: UInt8Array, still: Change, settings: Augmentation) -> Iterat
     for sign in _both(settings.crosstalk):
         # All channels less, or more, like their mean, each row at that many deviations.
         purer = sign * _STRONG * settings.crosstalk * math.sqrt(1.5) * (tf.eye(3) - 1.0 / 3.0)
-        name = f"colours {'purer' if sign > 0 else 'greyer'} {_STRONG:.0f} sd"
+        name = f"{'purer' if sign > 0 else 'greyer'} {_STRONG:.0f} sd"
         yield name, still._replace(matrix=tf.tile([tf.eye(3) + purer], [samples, 1, 1]))
     if settings.noise:
         noise = still.noise._replace(deviation=tf.fill([count], settings.noise))
@@ -139,7 +139,7 @@ def _sheet(columns: dict[str, UInt8Array], rows: Sequence[str]) -> Figure:
     blocks = -(-len(strips) * column // _WIDEST)
     across = -(-len(strips) // blocks)
     names = list(strips)
-    total = (across * column + _LEFT, blocks * (height + _TOP))
+    total = (_LEFT + across * column + _RIGHT, blocks * (height + _TOP))
     figure = Figure(figsize=(total[0] / _DPI, total[1] / _DPI), dpi=_DPI)
     FigureCanvasAgg(figure)
     for block in range(blocks):

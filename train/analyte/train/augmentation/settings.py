@@ -78,7 +78,8 @@ def lab(rotation_invariant: bool) -> Augmentation:
 def field(rotation_invariant: bool) -> Augmentation:
     """Change what varies with a phone in the hand: any lamp, any camera, any angle to the light.
 
-    ``rotation_invariant``: as in `lab`. Why so strong:
+    ``rotation_invariant``: as in `lab`. Something of known colour must be in the picture or beside it (a
+    reference view, white paper): without, no person could read the value either. Why so strong:
 
     - brightness 0.3: automatic exposure follows the background and is off by up to about one stop, a
       factor 2 in the light, hence 2^(1/2.2) = e^0.315 in the value;

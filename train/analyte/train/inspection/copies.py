@@ -124,7 +124,7 @@ def _of_look_alikes(
         f"{'resaved' if certain else 'look-alikes'}-{relation}",
         # What a person has to look at first is no error yet.
         words.severity if certain and relation != "values" else "warning",
-        f"{what} {figures} and {words.what}",
+        f"{what} {figures} and {words.what if relation != 'values' else 'have two values'}",
         words.fix
         if certain
         else f"Look at them. If they show one specimen: {words.fix[:1].lower()}{words.fix[1:]}",

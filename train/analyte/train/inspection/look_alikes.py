@@ -15,7 +15,7 @@ from analyte.train.inspection.resemblance import Resemblance, fit_resemblance
 
 _FALSE_PAIRS = 0.01
 """Pairs that would be reported by chance in a dataset without any copy, if the model were true."""
-_ALIKE_SHARE, _SAME_SHARE = 0.4, 0.75
+_ALIKE_SHARE, _SAME_SHARE = 0.4, 0.85
 """Shares of what equal pictures reach that look-alikes, and the same picture, must reach: copies come near
 to it, and the tails of what other specimens reach are fatter than the model's."""
 _BEYOND_CHANCE = 10.0
@@ -23,8 +23,8 @@ _BEYOND_CHANCE = 10.0
 _GAP = 1.5
 """A pair, or the cluster it is in, is this many times closer than whatever comes next."""
 _LARGEST_CLUSTER, _LEAST_CLUSTER = 0.05, 4
-"""Share of the dataset, and number of samples, beyond which a cluster is what pictures have in common (blanks, on
-which nothing is to be seen), not a set of copies."""
+"""Share of the dataset, and number of samples, beyond which a cluster is what pictures have in common
+(blanks, on which nothing is to be seen), not a set of copies."""
 _BLOCK = 1024
 _SMALLEST = 1e-2
 """Squared distances below this are those of equal pictures, with float32's rounding."""

@@ -37,7 +37,7 @@ _SCALES = (1.0, 0.85, 0.6, 1.4)
 _LARGEST_PX = 512
 """Shorter side to which a region is reduced before it is saved again."""
 _NOISE = 1.0
-"""Variance of a thumbnail's pixel, levels squared, that tells nothing: rounding, and what is left of sensor noise."""
+"""Variance of a thumbnail's pixel, levels squared, that tells nothing: rounding, and sensor noise."""
 _MOST_DIRECTIONS = 256
 """Directions kept over all views, those that tell most: far more than are needed for certainty."""
 _MOST_PRINCIPAL = 400
@@ -102,7 +102,7 @@ def fit_resemblance(
 
 
 def _in_all_turns(differences: Float64Array) -> Float64Array:
-    """Return ``[8 M, V, scales, F]`` for ``[M, V, scales, F]``: saving knows no direction, and a few do for many."""
+    """Return ``[8 M, V, scales, F]`` for ``[M, V, scales, F]``: saving acts alike in any direction."""
     pictures = differences.reshape(*differences.shape[:3], THUMBNAIL_PX, THUMBNAIL_PX, 3)
     turned = [np.rot90(pictures, quarter, axes=(3, 4)) for quarter in range(4)]
     every = [*turned, *(picture[:, :, :, :, ::-1] for picture in turned)]

@@ -13,7 +13,7 @@ import keras
 from analyte.train.layers.fused_normalization import FusedBatchNormalization
 from analyte.train.layers.spread import OrbitConv2D
 from analyte.train.recipes.recipe import Recipe
-from analyte.train.recipes.symmetric import blur_pool, circular_window, fade, global_mean
+from analyte.train.recipes.symmetric import blur_pool, faded_corners, global_mean
 
 _WIDTH = 32
 _KERNEL = 5
@@ -31,7 +31,7 @@ def _block(pictures: Any, filters: int) -> Any:
 
 
 def _trunk(pictures: Any) -> Any:
-    pictures = fade(pictures, circular_window(pictures.shape[1], pictures.shape[2], _RADIUS, _SOFTNESS))
+    pictures = faded_corners(pictures, _RADIUS, _SOFTNESS)
     pictures = _block(pictures, _WIDTH // 2)
     pictures = blur_pool(pictures)
     pictures = _block(pictures, _WIDTH)

@@ -12,7 +12,7 @@ import keras
 
 from analyte.train.layers.steerable import Fields, SteerableConv2D, SteerableNormalization
 from analyte.train.recipes.recipe import Recipe
-from analyte.train.recipes.symmetric import blur_pool, circular_window, fade, global_mean
+from analyte.train.recipes.symmetric import blur_pool, faded_corners, global_mean
 
 _FIRST: Fields = (8, 2, 2)
 _WIDTH: Fields = (12, 4, 4)
@@ -74,7 +74,7 @@ def _convolved(pictures: Any, before: Fields, after: Fields) -> Any:
 
 
 def _trunk(pictures: Any) -> Any:
-    pictures = fade(pictures, circular_window(pictures.shape[1], pictures.shape[2], _RADIUS, _SOFTNESS))
+    pictures = faded_corners(pictures, _RADIUS, _SOFTNESS)
     pictures = _joined(_convolved(pictures, (pictures.shape[-1], 0, 0), _FIRST), _FIRST)
     pictures = _joined(_convolved(blur_pool(pictures), _FIRST, _WIDTH), _WIDTH)
     while pictures.shape[1] > _COARSEST:

@@ -35,20 +35,27 @@ def blur_pool(pictures: Any) -> Any:
     )(pictures)
 
 
-def circular_window(height: int, width: int, radius: float, softness: float) -> Float64Array:
-    """Return a disc in the middle of a picture, float64 ``[height, width]``, 1 inside, 0 outside.
+def circular_window(size: int, radius: float, softness: float) -> Float64Array:
+    """Return a disc in the middle of a square picture, float64 ``[size, size]``, 1 inside, 0 outside.
 
     ``radius``: where it has fallen to one half, in edges of the picture; ``softness``: the width of the
-    smooth edge, likewise. A picture that is not square, such as a montage, gets an ellipse.
+    smooth edge, likewise.
     """
-    rows, columns = ((np.arange(size) + 0.5) / size - 0.5 for size in (height, width))
-    distance = np.hypot(rows[:, np.newaxis], columns)
+    along = (np.arange(size) + 0.5) / size - 0.5
+    distance = np.hypot(along[:, np.newaxis], along)
     depth = np.clip((radius - distance) / softness + 0.5, 0.0, 1.0)
     return np.asarray(depth * depth * (3.0 - 2.0 * depth), np.float64)
 
 
-def fade(pictures: Any, window: Float64Array) -> Any:
-    """Multiply ``[M, H, W, C]`` by a window ``[H, W]``."""
+def faded_corners(pictures: Any, radius: float, softness: float) -> Any:
+    """Fade ``[M, H, W, C]`` to zero outside the disc of `circular_window`: what a turn brings in is not seen.
+
+    Pictures that are no square are a montage of several, which does not turn: they stay as they are.
+    """
+    _, height, width, _ = pictures.shape
+    if height != width:
+        return pictures
+    window = circular_window(height, radius, softness)
     return keras.layers.Rescaling(window[:, :, np.newaxis].round(_DIGITS).tolist())(pictures)
 
 
