@@ -107,7 +107,9 @@ def write_folds(part: Part, found: OutOfFold, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(names)
-        columns = (found.fold, found.sessions, found.true, found.value, found.sigma, found.baseline)
+        numbers = (found.true, found.value, found.sigma, found.baseline)
+        # Python's own floats: how numpy writes its own depends on print options, which imports change.
+        columns = (found.fold.tolist(), found.sessions, *(column.tolist() for column in numbers))
         for sample, *rest in zip(part.samples, *columns, strict=True):
             writer.writerow([sample.id, *rest])
 
