@@ -1,6 +1,8 @@
 """Spectra, chemistry, optics and sensor: what the pictures must obey whatever the random numbers are."""
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -107,6 +109,14 @@ def test_light_and_camera_are_the_published_ones() -> None:
     for name, kelvin in (("LED-B3", 4103), ("LED-B5", 6598), ("D65", 6504)):
         assert correlated_colour_temperature_kelvin(illuminant(name)) == pytest.approx(kelvin, rel=0.02)
     np.testing.assert_allclose(camera_matrix(CAMERAS[0]).sum(1), 1.0, atol=1e-12)
+
+
+def test_reading_spectra_leaves_how_numpy_prints_alone() -> None:
+    code = (
+        "import numpy as np; from analyte.train.simulator.spectra import illuminant; "
+        "before = np.get_printoptions(); illuminant('LED-B3'); assert np.get_printoptions() == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_a_neutral_patch_is_grey_under_an_exact_balance() -> None:

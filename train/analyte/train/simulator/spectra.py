@@ -108,8 +108,9 @@ def _frozen(array: Float64Array) -> Float64Array:
 
 @functools.cache
 def _colour() -> ModuleType:
-    # The import reports every optional package that is absent (plots, graphs); none is used here.
-    with warnings.catch_warnings():
+    # The import reports every optional package that is absent (plots, graphs); none is used here. It also
+    # sets how numpy prints numbers, to twelve digits: that would reach every file written afterwards.
+    with warnings.catch_warnings(), np.printoptions():
         warnings.simplefilter("ignore")
         try:
             import colour
