@@ -14,8 +14,9 @@ linear light, J the slope of the sRGB curve, and quantisation as noise of varian
 Syst. Tech. J. 27 (1948) 446). The noise floor is the root mean square of sigma(c) over the range.
 
 JPEG is not included, and no instrument reaches the floor: an observer who must estimate light, exposure,
-balance and depth of liquid from the picture is limited by these, not by noise. The depth alone, whose spread
-of 0.5 % (`scene.DEPTH_SPREAD`) no picture shows, costs 0.5 % of the value: about 1.1 ug/L for nitrite.
+balance and depth of liquid from the picture is limited by these, not by noise (`reachable_floor`). The depth
+alone, whose spread of 0.5 % (`scene.DEPTH_SPREAD`) no picture shows, costs 0.5 % of the value: about 1.1 ug/L
+for nitrite.
 """
 
 from __future__ import annotations
@@ -74,13 +75,24 @@ def fisher_information(mean: Float64Array, slope: Float64Array, development: Dev
     ``mean``: electrons ``[3, N]``, R, G, B; ``slope``: their derivative, electrons per unit ``[3, N]``.
     Channels that are clipped, in the raw signal or in the picture, tell nothing.
     """
-    step = FULL_WELL_ELECTRONS / (RAW_MAXIMUM - BLACK_LEVEL)
-    variance = mean + READ_NOISE_ELECTRONS**2 + step**2 / 12.0
     slope = np.where(mean < FULL_WELL_ELECTRONS, slope, 0.0)
     to_linear = development.matrix / FULL_WELL_ELECTRONS
+    signal = 255.0 * srgb_slope(to_linear @ mean) * (to_linear @ slope)
+    return float(np.sum(whitened(mean, signal[np.newaxis], development) ** 2))
+
+
+def whitened(mean: Float64Array, signals: Float64Array, development: Development) -> Float64Array:
+    """Return changes of a developed picture in standard deviations of its noise, float64 ``[P, 3 N]``.
+
+    ``mean``: electrons ``[3, N]``, R, G, B. ``signals``: changes of the mean 8-bit picture with P properties,
+    levels per unit ``[P, 3, N]``. With C = L L^T at each pixel they become L^-1 s, so that the products of
+    two rows are the entries of the Fisher information.
+    """
+    step = FULL_WELL_ELECTRONS / (RAW_MAXIMUM - BLACK_LEVEL)
+    variance = mean + READ_NOISE_ELECTRONS**2 + step**2 / 12.0
+    to_linear = development.matrix / FULL_WELL_ELECTRONS
     gain = 255.0 * srgb_slope(to_linear @ mean)
-    signal = gain * (to_linear @ slope)
     linear_covariance = np.einsum("ik,kn,jk->nij", to_linear, variance, to_linear)
     covariance = gain.T[:, :, np.newaxis] * linear_covariance * gain.T[:, np.newaxis, :] + np.eye(3) / 12.0
-    whitened = np.linalg.solve(covariance, signal.T[:, :, np.newaxis])[:, :, 0]
-    return float(np.sum(whitened * signal.T))
+    lower = np.linalg.cholesky(covariance)
+    return np.linalg.solve(lower, signals.transpose(2, 1, 0)).reshape(-1, len(signals)).T

@@ -23,6 +23,8 @@ LIQUID_DEPTH_MM = 10.0
 """Mean depth: 1.9 mL."""
 DEPTH_SPREAD = 0.005
 """Relative standard deviation of the filled volume: a good pipette."""
+FLICKER_SPREAD = 0.004
+"""Relative standard deviation of the lamp's brightness from one photograph to the next."""
 CAPILLARY_LENGTH_MM = 2.7
 """sqrt(surface tension / (density * gravity)) of water."""
 SURFACE_REFLECTANCE = 0.02
@@ -70,7 +72,7 @@ def draw_geometry(seed: int, index: int) -> Geometry:
         rotation_deg=float(rng.uniform(0.0, 360.0)),
         liquid_depth_mm=LIQUID_DEPTH_MM * (1.0 + DEPTH_SPREAD * float(rng.standard_normal())),
         meniscus_rise_mm=CAPILLARY_LENGTH_MM * math.sqrt(2.0 * (1.0 - math.sin(contact))),
-        light=1.0 + 0.004 * float(rng.standard_normal()),
+        light=1.0 + FLICKER_SPREAD * float(rng.standard_normal()),
     )
 
 

@@ -28,6 +28,10 @@ from analyte.train.simulator.spectra import (
 
 WHITE_LEVEL = 0.80
 """Green raw signal of a perfect white, as a fraction of full scale, at nominal exposure."""
+EXPOSURE_SPREAD = 0.03
+"""Relative standard deviation of a session's light times exposure."""
+BALANCE_SPREAD = 0.012
+"""Relative standard deviation of what the automatic white balance gets wrong, on R and on B."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +121,20 @@ def assign_splits_to_sessions(count: int) -> tuple[Split | None, ...]:
     return tuple(splits)
 
 
+def automatic_balance(
+    camera: str, cool_fraction: float, error: tuple[float, float]
+) -> tuple[float, float, float]:
+    """Return the factors on raw R, G, B with which white is grey, but for the ``error`` on R and B."""
+    red, green, blue = (camera_sensitivities(camera) * _light(cool_fraction)).sum(1)
+    return float(green / red * error[0]), 1.0, float(green / blue * error[1])
+
+
 def _draw_session(seed: int, index: int, split: Split | None, camera: str) -> Session:
     rng = generator(seed, SESSION, index)
     cool = float(rng.uniform(0.25, 0.75))
-    exposure = 1.0 + 0.03 * float(rng.standard_normal())
-    errors = 1.0 + 0.012 * rng.standard_normal(2)
-    red, green, blue = (camera_sensitivities(camera) * _light(cool)).sum(1)
+    exposure = 1.0 + EXPOSURE_SPREAD * float(rng.standard_normal())
+    draws = 1.0 + BALANCE_SPREAD * rng.standard_normal(2)
+    errors = (float(draws[0]), float(draws[1]))
     return Session(
         index=index,
         split=split,
@@ -130,8 +142,8 @@ def _draw_session(seed: int, index: int, split: Split | None, camera: str) -> Se
         cool_fraction=cool,
         cct_kelvin=round(correlated_colour_temperature_kelvin(_light(cool)), 1),
         exposure_gain=exposure,
-        white_balance_gains=(float(green / red * errors[0]), 1.0, float(green / blue * errors[1])),
-        white_balance_error=(float(errors[0]), float(errors[1])),
+        white_balance_gains=automatic_balance(camera, cool, errors),
+        white_balance_error=errors,
         plate_reflectance=float(rng.uniform(0.85, 0.89)),
         plate_slope_per_um=float(rng.uniform(-0.02, 0.08)),
         gradient_per_frame=float(rng.uniform(0.03, 0.12)),
