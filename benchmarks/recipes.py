@@ -1,11 +1,12 @@
 """Every recipe on every set of data: error, rotation, size, cost, time.
 
-    python benchmarks/recipes.py measure RESULTS.jsonl [--set NAME]... [--recipe NAME]... [--epochs 60]
+    python benchmarks/recipes.py measure RESULTS.jsonl [--set NAME]... [--recipe NAME]... [--epochs 30]
     python benchmarks/recipes.py table RESULTS.jsonl
 
 `measure` trains each recipe on each set with each seed in a process of its own, with the defaults of
-`analyte train`, and appends one line per training; what the file holds already is not repeated, so it can be
-stopped and taken up again. The seed also draws the validation and, where the data mark none, the test split.
+`analyte train` but for the number of epochs and the domain of the augmentation (AUGMENT), and appends one
+line per training; what the file holds already is not repeated, so it can be stopped and taken up again. The
+seed also draws the validation and, where the data mark none, the test split.
 `table` prints a Markdown table of means and standard deviations over the seeds.
 
 Sets: pad_food_dye, ph_strip_lightbox, gray_calibrators (from ANALYTE_DATA, default ../shared/data), and
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ _DATA = Path(os.environ.get("ANALYTE_DATA", Path(__file__).parents[2] / "shared"
 _SIMULATOR = "simulator"
 SIZES = {"pad_food_dye": 16, "ph_strip_lightbox": 24, "gray_calibrators": 32, _SIMULATOR: 32}
 """Edge of the network's picture by set, pixels, unless the recipe needs a larger one."""
+AUGMENT = {"pad_food_dye": "field"}
+"""Domain of the augmentation by set: several phones took one of them, a rig with one camera the others."""
 
 _COLUMNS = (
     "recipe", "px", "seeds", "MAE", "RMSE", "accuracy", "rotation, %", "parameters", "MMAC", "ms", "CPU s",
@@ -74,7 +78,9 @@ def measure_one(name: str, recipe: str, seed: int, epochs: int) -> dict[str, Any
     chosen = RECIPES[recipe]
     size = max(SIZES[name], chosen.min_size)
     size = -(-size // chosen.size_step) * chosen.size_step
-    settings = train_settings(dataset.spec, recipe=recipe, size=size, epochs=epochs, seed=seed)
+    settings = train_settings(
+        dataset.spec, recipe=recipe, size=size, epochs=epochs, seed=seed, augment=AUGMENT.get(name, "lab")
+    )
     began = time.process_time()
     trained = train(dataset, settings)
     cpu_s = time.process_time() - began
@@ -91,6 +97,7 @@ def measure_one(name: str, recipe: str, seed: int, epochs: int) -> dict[str, Any
     curves = rotation_curves(turned, test.data.images, test.data.values, test.samples)
     spread = float(np.sqrt(np.mean([np.var(c.values) for c in curves])))
     return {
+        "date": datetime.now(UTC).date().isoformat(),
         "set": name,
         "recipe": recipe,
         "seed": seed,
@@ -183,7 +190,7 @@ def main() -> None:
     run.add_argument("--set", action="append", choices=SIZES)
     run.add_argument("--recipe", action="append")
     run.add_argument("--seeds", type=int, default=3)
-    run.add_argument("--epochs", type=int, default=60)
+    run.add_argument("--epochs", type=int, default=30)
     show = commands.add_parser("table")
     show.add_argument("results", type=Path)
     one = commands.add_parser("one")

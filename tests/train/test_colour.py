@@ -39,7 +39,7 @@ def test_range_and_channels(name: str) -> None:
     assert found[-1].std() > 0.1
 
 
-@pytest.mark.parametrize("name", ["absorbance", "ratio", "reflectance"])
+@pytest.mark.parametrize("name", ["absorbance", "surround", "ratio", "reflectance"])
 def test_blind_to_the_light(name: str) -> None:
     """Half the light and another tint change intensity a lot and these hardly."""
     usual, other = (planes(taken, name) for taken in (scene(), scene(0.7, (1.0, 0.9, 0.8))))
@@ -65,6 +65,19 @@ def test_absorbance_is_taken_against_the_reference_view() -> None:
     np.testing.assert_allclose(found[0, 1], 3.0 * floored, rtol=1e-4)
     # Without a reference each picture is its own: a uniform one has none.
     np.testing.assert_allclose(planes(pictures, "absorbance", ("blank", "sample")), 0.0, atol=1e-5)
+
+
+def test_the_surround_is_what_lies_outside_the_inscribed_circle() -> None:
+    """Whatever fills the round specimen, the paper in the corners stays at zero, whichever way it lies."""
+    at = np.arange(16) - 7.5
+    inside = np.hypot(at[:, np.newaxis], at) < 7.0
+    for dye in (50, 100):
+        picture = np.full((1, 16, 16, 3), 200, np.uint8)
+        picture[:, inside] = dye
+        found = planes(picture, "surround")[0]
+        np.testing.assert_allclose(found[~inside & (np.hypot(at[:, None], at) > 9.0)], 0.0, atol=1e-4)
+        expected = 3.0 * np.log((200 / 255 + 0.02) / (dye / 255 + 0.02))
+        np.testing.assert_allclose(found[8, 8], expected, rtol=1e-3)
 
 
 def test_lab_of_known_colours() -> None:

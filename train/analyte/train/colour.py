@@ -13,6 +13,8 @@ from typing import Any
 import keras
 import numpy as np
 
+from analyte.train.windows import circular_window, windowed
+
 REFERENCE_VIEW = "reference"
 """A view of this name shows the blank or reference zone, unless the caller names another."""
 
@@ -22,6 +24,9 @@ in dark pixels is not blown up."""
 _ROWS, _COLUMNS, _CHANNELS = -3, -2, -1
 _LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B in luma (ITU-R BT.601)."""
+_SURROUND_FROM, _SURROUND_EDGE = 0.53, 0.06
+"""Distance from the middle at which the surround begins, and over which it fades in, edges of the picture: a
+round specimen that fills the picture ends at 0.5, so only the corners are left."""
 _SHARPNESS = 25.0
 """How strongly the brightest (darkest) pixels outweigh others in the white (black) of a picture: a pixel that
 is 0.1 darker than another counts a twelfth of it."""
@@ -79,6 +84,13 @@ def _grey(light: Light) -> Any:
 def _absorbance(light: Light) -> Any:
     """-ln(I / I0), Beer-Lambert: the light's colour and brightness cancel in it."""
     return _affine(keras.ops.subtract(_log(light.blank), _log(light.intensity)), 3.0, 0.0)
+
+
+def _surround(light: Light) -> Any:
+    """-ln(I / I0) where I0 is what surrounds the specimen: the mount, the plate or the paper around it."""
+    window = 1.0 - circular_window(light.intensity.shape[_COLUMNS], _SURROUND_FROM, _SURROUND_EDGE)
+    corners = _mean(windowed(light.intensity, window / window.mean()))
+    return _affine(keras.ops.subtract(_log(corners), _log(light.intensity)), 3.0, 0.0)
 
 
 def _ratio(light: Light) -> Any:
@@ -142,6 +154,7 @@ def _lab(light: Light) -> Any:
 PLANES: Mapping[str, Callable[[Light], Any]] = {
     "rgb": _rgb,
     "absorbance": _absorbance,
+    "surround": _surround,
     "reflectance": _reflectance,
     "density": _density,
     "ratio": _ratio,

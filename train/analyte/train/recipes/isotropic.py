@@ -1,4 +1,4 @@
-"""The default: orbit-shared 3x3 convolutions, symmetric pooling, global average.
+"""The default: orbit-shared 3x3 convolutions, symmetric pooling, averages over rings about the middle.
 
 Every layer commutes with the quarter turns and mirrors of the square, so the value does not depend on how the
 specimen lies under the camera, and nothing has to be learned for it. Sharing costs nothing on the device: the
@@ -14,11 +14,14 @@ import keras
 from analyte.train.layers.fused_normalization import FusedBatchNormalization
 from analyte.train.layers.spread import OrbitConv2D
 from analyte.train.recipes.recipe import Recipe
+from analyte.train.recipes.symmetric import ring_means
 
 _WIDTH = 32
 _COARSEST = 8
 """Pooling stops when the edge is at most this, pixels: below it the border weighs too much."""
 _STEP = 8
+_RINGS = 4
+"""A disc and three rings: meniscus, wall and mount are told apart from the middle of the specimen."""
 
 
 def _block(pictures: Any, filters: int) -> Any:
@@ -34,8 +37,7 @@ def _trunk(pictures: Any) -> Any:
     while pictures.shape[1] > _COARSEST:
         pictures = keras.layers.AveragePooling2D(2)(pictures)
         pictures = _block(pictures, _WIDTH)
-    pictures = _block(pictures, _WIDTH)
-    return keras.layers.GlobalAveragePooling2D()(pictures)
+    return ring_means(_block(pictures, _WIDTH), _RINGS)
 
 
 RECIPE = Recipe(

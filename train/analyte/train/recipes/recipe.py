@@ -25,7 +25,7 @@ class Recipe:
     """Smallest edge of the picture, pixels."""
     invariant: bool = False
     """Whether the value is the same for quarter turns and mirror images of a picture."""
-    colour: tuple[str, ...] = ("rgb", "absorbance")
+    colour: tuple[str, ...] = ("rgb", "absorbance", "surround")
     """Names of the colour planes that the trunk gets, see `analyte.train.colour`."""
     head: str = "histogram"
     """Name of the head, see `analyte.train.heads.registry`."""

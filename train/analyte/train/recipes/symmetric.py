@@ -7,13 +7,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from analyte.contract.arrays import Float64Array
+from analyte.train.windows import circular_window, ring_windows, windowed
 
 _BINOMIAL = np.array([1.0, 3.0, 3.0, 1.0]) / 8.0
 """Third-order binomial filter: the smoothest of its length, and close to a Gaussian."""
-_DIGITS = 4
-"""A window is written into the model's description number by number: more digits would only make it
-longer."""
+_RING_SOFTNESS = 0.1
+"""Width of the rings' smooth edges, in edges of the picture: a turned pixel stays in its ring, nearly."""
 
 
 def blur_pool(pictures: Any) -> Any:
@@ -35,18 +34,6 @@ def blur_pool(pictures: Any) -> Any:
     )(pictures)
 
 
-def circular_window(size: int, radius: float, softness: float) -> Float64Array:
-    """Return a disc in the middle of a square picture, float64 ``[size, size]``, 1 inside, 0 outside.
-
-    ``radius``: where it has fallen to one half, in edges of the picture; ``softness``: the width of the
-    smooth edge, likewise.
-    """
-    along = (np.arange(size) + 0.5) / size - 0.5
-    distance = np.hypot(along[:, np.newaxis], along)
-    depth = np.clip((radius - distance) / softness + 0.5, 0.0, 1.0)
-    return np.asarray(depth * depth * (3.0 - 2.0 * depth), np.float64)
-
-
 def faded_corners(pictures: Any, radius: float, softness: float) -> Any:
     """Fade ``[M, H, W, C]`` to zero outside the disc of `circular_window`: what a turn brings in is not seen.
 
@@ -55,8 +42,7 @@ def faded_corners(pictures: Any, radius: float, softness: float) -> Any:
     _, height, width, _ = pictures.shape
     if height != width:
         return pictures
-    window = circular_window(height, radius, softness)
-    return keras.layers.Rescaling(window[:, :, np.newaxis].round(_DIGITS).tolist())(pictures)
+    return windowed(pictures, circular_window(height, radius, softness))
 
 
 def global_mean(pictures: Any) -> Any:
@@ -65,3 +51,24 @@ def global_mean(pictures: Any) -> Any:
     Columns, then rows: one long float32 sum loses digits, differently in every engine and for every turn.
     """
     return keras.ops.mean(keras.ops.mean(pictures, axis=2), axis=1)
+
+
+def ring_means(pictures: Any, rings: int) -> Any:
+    """Average ``[M, S, S, C]`` over a central disc and rings around it, to ``[M, C * rings]``.
+
+    Where something lies between middle and rim is kept, its direction is not. Pictures that are no square, a
+    montage, are averaged over all.
+    """
+    _, height, width, channels = pictures.shape
+    if height != width:
+        return global_mean(pictures)
+    windows = ring_windows(height, rings, _RING_SOFTNESS).reshape(rings, -1)
+    by_channel = keras.layers.Permute((2, 1))(keras.layers.Reshape((height * width, channels))(pictures))
+    # A product and no convolution: quantization leaves it in float, where its rounding is no bias.
+    means = keras.layers.Dense(
+        rings,
+        use_bias=False,
+        trainable=False,
+        kernel_initializer=keras.initializers.Constant(windows.T.tolist()),
+    )(by_channel)
+    return keras.layers.Flatten()(means)

@@ -95,4 +95,5 @@ def whitened(mean: Float64Array, signals: Float64Array, development: Development
     linear_covariance = np.einsum("ik,kn,jk->nij", to_linear, variance, to_linear)
     covariance = gain.T[:, :, np.newaxis] * linear_covariance * gain.T[:, np.newaxis, :] + np.eye(3) / 12.0
     lower = np.linalg.cholesky(covariance)
-    return np.linalg.solve(lower, signals.transpose(2, 1, 0)).reshape(-1, len(signals)).T
+    rows = np.linalg.solve(lower, signals.transpose(2, 1, 0)).reshape(-1, len(signals)).T
+    return np.asarray(rows, np.float64)
