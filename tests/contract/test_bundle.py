@@ -145,7 +145,7 @@ class TestOpen:
         refused(lambda: bundle.artifact("onnx-int8"), InputError, 3, "'onnx-int8'", "expected onnx, tflite")
 
 
-FILES = ("onnx.onnx", "tflite.tflite", "golden.npz", "model.keras", "card.md")
+FILES = ("onnx.onnx", "tflite.tflite", "golden.npz", "model.keras", "card.md", "report.html")
 
 
 class TestFiles:
@@ -173,6 +173,12 @@ class TestFiles:
         bundle = open_bundle(folder)
         self.damage(folder, name, how)
         refused(bundle.verify, IntegrityError, 7, str(folder / name), "Copy the bundle again")
+
+    def test_a_bundle_may_lack_the_report(self, folder: Path) -> None:
+        (folder / "report.html").unlink()
+        refused(open_bundle(folder).verify, IntegrityError, 7, "report.html")
+        edit_manifest(folder, report=None)
+        open_bundle(folder).verify()
 
     def test_other_files_stay_readable(self, folder: Path) -> None:
         bundle = open_bundle(folder)

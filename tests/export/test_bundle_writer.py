@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shutil
 from pathlib import Path
 
 import keras
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 
 from analyte.contract.bundle import open_bundle
+from analyte.contract.errors import IntegrityError
 from analyte.contract.manifest import Manifest
-from analyte.contract.run import load_record, load_samples
+from analyte.contract.run import load_record, load_samples, save_record
 from analyte.export import formats
 from analyte.export.formats import FORMATS, Format, Source
 from analyte.export.gate import TOLERANCE_OF_RANGE
@@ -21,7 +23,7 @@ from analyte.export.trained_model import load_model, predict
 from conftest import Invoke
 
 FILES = {
-    "manifest.json", "manifest.sha256", "golden.npz", "card.md", "model.keras",
+    "manifest.json", "manifest.sha256", "golden.npz", "card.md", "report.html", "model.keras",
     "model.onnx", "model-int8.onnx", "model.tflite", "model-int8.tflite",
 }  # fmt: skip
 both_views = pytest.mark.parametrize("word", ["one", "two"])
@@ -44,7 +46,10 @@ class TestContents:
         opened = open_bundle(bundle)
         opened.verify()
         manifest = opened.manifest
-        records = (*manifest.artifacts, manifest.golden, manifest.model, manifest.card)
+        assert manifest.report is not None
+        records = (
+            *manifest.artifacts, manifest.golden, manifest.model, manifest.card, manifest.report,
+        )  # fmt: skip
         assert {record.file for record in records} == FILES - {"manifest.json", "manifest.sha256"}
         for record in records:
             data = (bundle / record.file).read_bytes()
@@ -113,6 +118,17 @@ class TestContents:
         assert (bundle / "model.keras").read_bytes() == (run / "model.keras").read_bytes()
 
     @both_views
+    def test_report_is_that_of_the_run(self, bundle: Path, run: Path, tmp_path: Path) -> None:
+        """It is of this very model, and nobody can change it unnoticed."""
+        text = (bundle / "report.html").read_text("utf-8")
+        assert text == (run / "report.html").read_text("utf-8")
+        assert hashlib.sha256((bundle / "model.keras").read_bytes()).hexdigest() in text
+        altered = Path(shutil.copytree(bundle, tmp_path / "b.analyte"))
+        (altered / "report.html").write_text(text.replace("does NOT beat", "beats") + " ", "utf-8")
+        with pytest.raises(IntegrityError, match=r"report\.html"):
+            open_bundle(altered).verify()
+
+    @both_views
     def test_card(self, bundle: Path, run: Path) -> None:
         text = (bundle / "card.md").read_text("utf-8")
         record = load_record(run)
@@ -121,18 +137,35 @@ class TestContents:
         assert ", ".join(record.views) in text
         assert record.dataset.sha256[:16] in text
         assert "CC0-1.0" in text
-        network, curve = (record.validation_mae[name] for name in ("keras", "baseline"))
-        assert f"network {network:.4g} mg/L, calibration curve {curve:.4g} mg/L" in text
-        verdict = "beats the" if network < curve else "does not beat the"
-        assert verdict in " ".join(text.split())
+        # One session in validation: whichever error is smaller, nothing is decided.
+        assert "cannot be told apart from the calibration curve" in record.verdict
+        assert f"\n- Validation split: {record.verdict}\n" in text
+        assert "`report.html`" in text
         for name in FORMATS:
             assert f"| {name} |" in text
 
 
+def test_run_without_report_or_verdict(one_view_run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    """As of a run by hand: it is exported all the same, and nothing is claimed."""
+    run, bundle = Path(shutil.copytree(one_view_run, tmp_path / "run")), tmp_path / "b.analyte"
+    (run / "report.html").unlink()
+    record = load_record(run)
+    save_record(record.model_copy(update={"verdict": ""}), run)
+    outcome = invoke("export", run, "-o", bundle, "--format", "onnx")
+    assert outcome.code == 0, outcome.stderr
+    opened = open_bundle(bundle)
+    opened.verify()
+    assert opened.manifest.report is None
+    assert not (bundle / "report.html").exists()
+    text = (bundle / "card.md").read_text("utf-8")
+    assert "report.html" not in text
+    network, curve = (record.validation_mae[name] for name in ("keras", "baseline"))
+    assert f"network {network:.4g} mg/L, calibration curve {curve:.4g} mg/L; which is better was not" in text
+    assert "beat" not in text
+
+
 def test_golden_pictures_span_a_large_validation_split(one_view_run: Path, tmp_path: Path) -> None:
     """Where there are more than 64, they are spread evenly over the values."""
-    import shutil
-
     from analyte.contract.run import RunSamples
     from analyte.export.bundle_writer import GOLDEN_SIZE, write_bundle
 
@@ -188,8 +221,6 @@ class TestGate:
     def test_old_bundle_is_kept(
         self, one_view_run: Path, one_view_bundle: Path, tmp_path: Path, invoke: Invoke
     ) -> None:
-        import shutil
-
         out = tmp_path / "b.analyte"
         shutil.copytree(one_view_bundle, out)
         before = {file.name: file.read_bytes() for file in out.iterdir()}

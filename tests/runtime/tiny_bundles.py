@@ -180,6 +180,7 @@ def write_bundle(
     )
     (folder / "model.keras").write_bytes(b"not used on the device")
     (folder / "card.md").write_text("# tiny\n", "utf-8")
+    (folder / "report.html").write_text("<!doctype html>\n", "utf-8")
     preprocessing = PreprocessingSpec(size=size)
     manifest = Manifest(
         name="tiny",
@@ -195,6 +196,7 @@ def write_bundle(
         golden=record_file(folder / "golden.npz"),
         model=record_file(folder / "model.keras"),
         card=record_file(folder / "card.md"),
+        report=record_file(folder / "report.html"),
         provenance=Provenance(
             recipe="tiny",
             seed=0,

@@ -18,12 +18,14 @@ from analyte.contract.manifest import (
     CARD_FILE,
     GOLDEN_FILE,
     MODEL_FILE,
+    REPORT_FILE,
     Artifact,
     Manifest,
     Provenance,
 )
 from analyte.contract.preprocessing import is_grey
 from analyte.contract.run import MODEL_FILE as RUN_MODEL_FILE
+from analyte.contract.run import REPORT_FILE as RUN_REPORT_FILE
 from analyte.contract.run import RunRecord, RunSamples, load_record, load_samples
 from analyte.contract.versions import installed_versions
 from analyte.export.card import card_text
@@ -99,8 +101,11 @@ def write_bundle(
             fix="No bundle was written. Train longer or leave the format out",
         )
     shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
-    (folder / CARD_FILE).write_text(card_text(name, record, artifacts), "utf-8")
-    manifest = _manifest(name, record, samples, artifacts, folder)
+    report = folder / REPORT_FILE if (run / RUN_REPORT_FILE).is_file() else None
+    if report is not None:
+        shutil.copyfile(run / RUN_REPORT_FILE, report)
+    (folder / CARD_FILE).write_text(card_text(name, record, artifacts, report), "utf-8")
+    manifest = _manifest(name, record, samples, artifacts, folder, report)
     write_manifest(manifest, folder)
     return manifest
 
@@ -136,7 +141,12 @@ def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> Judged
 
 
 def _manifest(
-    name: str, record: RunRecord, samples: RunSamples, artifacts: Sequence[Artifact], folder: Path
+    name: str,
+    record: RunRecord,
+    samples: RunSamples,
+    artifacts: Sequence[Artifact],
+    folder: Path,
+    report: Path | None,
 ) -> Manifest:
     return Manifest(
         name=name,
@@ -155,6 +165,7 @@ def _manifest(
         golden=record_file(folder / GOLDEN_FILE),
         model=record_file(folder / MODEL_FILE),
         card=record_file(folder / CARD_FILE),
+        report=None if report is None else record_file(report),
         provenance=Provenance(
             recipe=record.recipe,
             seed=record.seed,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.manifest import Artifact
 from analyte.contract.run import RunRecord
+from analyte.contract.verdict import CURVE_NAME
 
 
-def card_text(name: str, record: RunRecord, artifacts: Sequence[Artifact]) -> str:
-    """Return the card as Markdown; every figure is in the label's unit and from the validation split."""
+def card_text(name: str, record: RunRecord, artifacts: Sequence[Artifact], report: Path | None) -> str:
+    """Return the card as Markdown; every figure is in the label's unit and from the validation split.
+
+    ``report``: the run's report in the bundle, where there is one.
+    """
     unit, label = record.label.unit, record.label
-    network, curve = record.validation_mae["keras"], record.validation_mae["baseline"]
-    verdict = "beats" if network < curve else "does not beat"
     rows = "\n".join(
         f"| {a.name} | {a.precision} | {a.size_bytes / 1024:.1f} | {a.parity.mae:.4g} | {a.parity.mean:.2g} "
         f"| {a.parity.p99:.2g} | {a.parity.max:.2g} | {a.parity.tolerance:.2g} |"
@@ -27,16 +30,28 @@ Reads **{label.analyte}** in **{unit}** from {label.low:g} to {label.high:g}, fr
 - Network: recipe `{record.recipe}`, {record.parameters} parameters, {record.preprocessing.size} px.
 - Data: `{record.dataset.name}` ({record.dataset.licence or "no licence stated"}), samples by split:
   {", ".join(f"{k} {v}" for k, v in record.dataset.counts.items())}; sha256 `{record.dataset.sha256[:16]}`.
-- Validation error (MAE): network {network:.4g} {unit}, calibration curve {curve:.4g} {unit}. The network
-  {verdict} the calibration curve.
+- Validation split: {_verdict(record)}
 - Interval: typically value ± {record.median_half_width:.3g} {unit}, calibrated to contain
   {_interval(record.interval)}
-{_foreign(record)}
+{_foreign(record)}{_filed(report)}
 
 | artifact | precision | KiB | MAE, {unit} | mean deviation from Keras | p99 | max | tolerance |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 """
+
+
+def _verdict(record: RunRecord) -> str:
+    if record.verdict:
+        return record.verdict
+    network, curve, unit = *(record.validation_mae[name] for name in ("keras", "baseline")), record.label.unit
+    return (
+        f"MAE: network {network:.4g} {unit}, {CURVE_NAME} {curve:.4g} {unit}; which is better was not tested."
+    )
+
+
+def _filed(report: Path | None) -> str:
+    return "" if report is None else f"\n- All figures, for the files: `{report.name}`."
 
 
 def _beside(record: RunRecord) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from analyte.contract.arrays import Float32Array, UInt8Array
+from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.covariates import Covariate, CovariateSpec
 from analyte.contract.dataset import Dataset, sample_hashes
@@ -21,6 +21,7 @@ from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec, is_grey
 from analyte.contract.reading import Reason
 from analyte.contract.run import MODEL_FILE, DatasetRecord, load_record, load_samples
+from analyte.contract.verdict import Verdict, compare_with_curve
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.protocol import Prediction
 from analyte.runtime.engines.registry import open_engine
@@ -85,6 +86,8 @@ class Evaluation:
     """Samples that were left out because training or validation saw them."""
     unit: str
     results: tuple[Result, ...]
+    verdict: Verdict
+    """Keras against the baseline, by the groups of these samples."""
 
 
 def open_subject(path: Path) -> Subject:
@@ -182,30 +185,34 @@ def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
     beside = [chosen.covariates_of(sample) for sample in chosen.samples]
     covariates = subject.covariates.encode_all(beside)
     true = np.asarray([sample.value for sample in chosen.samples], np.float64)
-    results: list[Result] = []
-    for name, predictor in subject.predictors.items():
-        prediction = run(predictor, images, covariates)
-        values = prediction.value.astype(np.float64)
-        reasons = refusals(subject, images, prediction, beside)
-        results.append(
-            Result(
-                name,
-                regression_metrics(true, values),
-                coverage=float(
-                    np.mean(np.abs(values - true) <= subject.rules.interval.quantile * prediction.sigma)
-                ),
-                foreign=None if subject.rules.foreign is None else reasons.count(Reason.FOREIGN) / len(true),
-                refused=1.0 - reasons.count(None) / len(true),
-            )
-        )
-    by_curve = regression_metrics(true, subject.rules.baseline.predict(images))
-    curve = Result("baseline", by_curve, coverage=None, foreign=None, refused=None)
-    return Evaluation(
-        dataset.spec.name,
-        choice.split,
-        choice.seen,
-        subject.rules.label.unit,
-        (results[0], curve, *results[1:]),
+    said = {name: run(predictor, images, covariates) for name, predictor in subject.predictors.items()}
+    by_curve, unit = subject.rules.baseline.predict(images), subject.rules.label.unit
+    curve = Result("baseline", regression_metrics(true, by_curve), coverage=None, foreign=None, refused=None)
+    first, *others = (
+        _result(name, subject, true, prediction, refusals(subject, images, prediction, beside))
+        for name, prediction in said.items()
+    )
+    groups = [sample.group for sample in chosen.samples]
+    verdict = compare_with_curve(true, said["keras"].value, by_curve, groups, unit)
+    return Evaluation(dataset.spec.name, choice.split, choice.seen, unit, (first, curve, *others), verdict)
+
+
+def _result(
+    name: str,
+    subject: Subject,
+    true: Float64Array,
+    prediction: Prediction,
+    reasons: Sequence[Reason | None],
+) -> Result:
+    """Return one row. ``true``: ``[N]``, label's unit. ``reasons``: ``[N]``, see `refusals`."""
+    values = prediction.value.astype(np.float64)
+    inside = np.abs(values - true) <= subject.rules.interval.quantile * prediction.sigma
+    return Result(
+        name,
+        regression_metrics(true, values),
+        coverage=float(np.mean(inside)),
+        foreign=None if subject.rules.foreign is None else reasons.count(Reason.FOREIGN) / len(true),
+        refused=1.0 - reasons.count(None) / len(true),
     )
 
 

@@ -33,7 +33,7 @@ def export_table(artifacts: Sequence[ExportedArtifact], unit: str) -> str:
 
 
 def evaluation_table(evaluation: Evaluation) -> str:
-    """Return one row per predictor with its errors in the label's unit."""
+    """Return one row per predictor with its errors in the label's unit, and the verdict."""
     rows = [
         (
             row.name,
@@ -54,17 +54,7 @@ def evaluation_table(evaluation: Evaluation) -> str:
     )  # fmt: skip
     title = f"{evaluation.dataset}, {evaluation.split} split, errors in {evaluation.unit}"
     table = format_table(header, rows, right=frozenset(range(1, 10)))
-    return f"{title}\n{table}\n{_verdict(evaluation)}"
-
-
-def _verdict(evaluation: Evaluation) -> str:
-    """Say whether the network was worth it."""
-    mae = {row.name: row.metrics.mae for row in evaluation.results}
-    network, curve = mae["keras"], mae["baseline"]
-    if network < curve:
-        smaller = 100 * (1 - network / curve)
-        return f"The network beats the calibration curve (baseline): its MAE is {smaller:.0f} % smaller."
-    return "The network does NOT beat the calibration curve (baseline): prefer the curve."
+    return f"{title}\n{table}\n{evaluation.verdict.sentence}"
 
 
 def _or_dash(value: float | None, spec: str) -> str:

@@ -180,4 +180,5 @@ def record_file(path: Path) -> FileRecord:
 
 
 def _other_files(manifest: Manifest) -> tuple[FileRecord, ...]:
-    return manifest.golden, manifest.model, manifest.card
+    report = () if manifest.report is None else (manifest.report,)
+    return manifest.golden, manifest.model, manifest.card, *report

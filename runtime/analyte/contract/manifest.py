@@ -19,6 +19,7 @@ MANIFEST_FILE = "manifest.json"
 MANIFEST_HASH_FILE = "manifest.sha256"
 GOLDEN_FILE = "golden.npz"
 CARD_FILE = "card.md"
+REPORT_FILE = "report.html"
 MODEL_FILE = "model.keras"
 
 EngineName = Literal["onnx", "litert"]
@@ -112,4 +113,6 @@ class Manifest(_Strict):
     model: FileRecord
     """The Keras model itself: what every artifact is compared with."""
     card: FileRecord
+    report: FileRecord | None = None
+    """The run's report, which a lab files; None where the run had none."""
     provenance: Provenance

@@ -34,6 +34,8 @@ RUN_SCHEMA = 1
 MODEL_FILE = "model.keras"
 RECORD_FILE = "run.json"
 SAMPLES_FILE = "samples.npz"
+REPORT_FILE = "report.html"
+"""For people; a run may lack it."""
 FEATURES_LAYER = "features"
 
 NOT_ARRAYS = (

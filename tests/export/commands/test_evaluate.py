@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from analyte.contract.foreign import calibrate_foreign
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.pictures import load_pictures
 from analyte.contract.run import load_record, load_samples, save_record
-from analyte.export.evaluation import choose_samples, open_subject
+from analyte.export.evaluation import choose_samples, evaluate, open_subject
+from analyte.export.tables import evaluation_table
 from analyte.export.trained_model import load_model, predict
+from analyte.runtime.engines.protocol import Prediction
 from conftest import Invoke
 from train.tiny_studies import Study, train_run, write_study
 
@@ -111,10 +114,68 @@ def test_bundle(word: str, request: pytest.FixtureRequest, invoke: Invoke) -> No
         assert abs(rows[name]["mae"] - rows["keras"]["mae"]) <= allowed * 10, name
 
 
+@pytest.mark.parametrize(
+    ("groups", "network", "curve", "outcome", "said"),
+    [
+        (8, 1.0, 5.0, "better", "beats the calibration curve"),
+        (8, 5.0, 1.0, "worse", "does NOT beat the calibration curve"),
+        # Smaller by a hair, or in too few groups: two numbers alone would decide.
+        (8, 2.0, 2.0, "undecided", "cannot be told apart from the calibration curve"),
+        (5, 5.0, 1.0, "undecided", "cannot be told apart from the calibration curve"),
+    ],
+)
+def test_verdict_by_group(
+    groups: int,
+    network: float,
+    curve: float,
+    outcome: str,
+    said: str,
+    one_view_run: Path,
+    one_view_study: Path,
+) -> None:
+    """Five pictures of each group, and predictors of known error."""
+    dataset, rng = load_dataset(one_view_study), np.random.default_rng(3)
+    samples = tuple(
+        replace(sample, group=f"g{i // 5}")
+        for i, sample in enumerate(dataset.subset("test").samples[: 5 * groups])
+    )
+    subject = open_subject(one_view_run)
+    images = load_pictures(samples, subject.preprocessing, where="test")
+    by_curve = subject.rules.baseline.predict(images)
+    true = by_curve - curve * rng.normal(size=len(samples))
+    by_network = (true + network * rng.normal(size=len(samples))).astype(np.float32)
+    said_of_all = Prediction(by_network, np.ones_like(by_network), np.zeros((len(samples), 1), np.float32))
+    subject = replace(
+        subject,
+        rules=replace(subject.rules, foreign=None),
+        predictors={"keras": lambda images, covariates: said_of_all},
+    )
+    valued = (replace(sample, value=float(v)) for sample, v in zip(samples, true, strict=True))
+    found = evaluate(subject, replace(dataset, samples=tuple(valued)))
+    comparison, sentence = found.verdict.comparison, found.verdict.sentence
+    assert (comparison.verdict, comparison.groups) == (outcome, groups)
+    maes = [float(np.abs(values - true).mean()) for values in (by_network, by_curve)]
+    assert [found.verdict.network_mae, found.verdict.curve_mae] == pytest.approx(maes)
+    assert comparison.difference == pytest.approx(maes[0] - maes[1])
+    assert sentence.startswith(f"The network {said}: MAE ")
+    assert sentence.endswith(" Prefer the curve.") == (outcome == "worse")
+    assert evaluation_table(found).splitlines()[-1] == sentence
+
+
 def test_table(one_view_run: Path, one_view_study: Path, invoke: Invoke) -> None:
     lines = invoke("evaluate", one_view_run, one_view_study).stdout.splitlines()
     assert lines[0] == "dye, test split, errors in mg/L"
     assert [line.split()[0] for line in lines[1:4]] == ["name", "keras", "baseline"]
+    found = report(invoke, one_view_run, one_view_study)
+    comparison, (keras, baseline) = found["comparison"], found["results"]
+    assert lines[4:] == [comparison["sentence"]]
+    # All of the test split is one group: no verdict, whichever error is smaller.
+    assert {key: comparison[key] for key in ("first", "second", "groups", "lower", "upper", "verdict")} == {
+        "first": "keras", "second": "baseline", "groups": 1, "lower": None, "upper": None,
+        "verdict": "undecided",
+    }  # fmt: skip
+    assert comparison["confidence"] == 0.95
+    assert comparison["difference"] == pytest.approx(keras["mae"] - baseline["mae"])
 
 
 class TestRefusals:

@@ -48,6 +48,7 @@ def test_json_is_the_manifest(one_view_run: Path, tmp_path: Path, invoke: Invoke
     assert [artifact.name for artifact in manifest.artifacts] == ["onnx"]
     assert sorted(p.name for p in out.iterdir()) == [
         "card.md", "golden.npz", "manifest.json", "manifest.sha256", "model.keras", "model.onnx",
+        "report.html",
     ]  # fmt: skip
     again = invoke("export", one_view_run, "-o", out, "--format", "onnx")
     assert (again.code, "exists already" in again.stderr) == (3, True)

@@ -47,7 +47,7 @@ def test_validation_split_is_the_default(
     assert (found["groups"], found["lower"], found["verdict"]) == (1, None, "undecided")
     page = read_page(tmp_path / "report.html")
     assert "Every figure below is of the validation split." in page.text
-    assert len(page.all("svg")) == 6
+    assert len(page.all("svg")) == 7
     assert len(page.all("img")) == 12 * len(record.views)
     _, *rows = page.tables["Samples by split"]
     assert [(row[0], row[1]) for row in rows] == [("train", "160"), ("val", "40"), ("test", "40")]

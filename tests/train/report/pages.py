@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from analyte.contract.arrays import Float64Array
 from analyte.contract.baseline import Baseline
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.preprocessing import PreprocessingSpec
@@ -22,6 +23,9 @@ from analyte.train.report.write import write_report
 
 VOID = {"meta", "img", "br", "link", "input", "hr", "source", "embed", "base"}
 HASH = "ab" * 32
+FOREIGN = ForeignCalibration(
+    mean=(0.0,), directions=(), variances=(), rest=1.0, limit=4.0, refused=0.02, groups=9
+)
 
 
 def record(**changed: Any) -> RunRecord:
@@ -40,6 +44,7 @@ def record(**changed: Any) -> RunRecord:
         baseline=Baseline(mean=(0.0,), scale=(1.0,), weights=(1.0,), intercept=0.0, penalty=1.0),
         interval=IntervalCalibration(coverage=0.95, quantile=2.0, n=50),
         disagreement_limit=1.0,
+        foreign=FOREIGN,
         median_half_width=0.5,
         validation_mae={"keras": 0.1, "baseline": 0.2},
         epochs=3,
@@ -61,6 +66,7 @@ def readings(
     prefix: str = "",
     groups: int = 8,
     edge: int = 16,
+    distances: Float64Array | None = None,
 ) -> Readings:
     """Readings of two views each, at the levels 1 to 5, in four sessions."""
     rng = np.random.default_rng(0)
@@ -77,6 +83,7 @@ def readings(
         lower=predicted - 0.2,
         upper=predicted + 0.2,
         pictures=rng.integers(0, 256, (count, 2, edge, edge, 3), dtype=np.uint8),
+        distances=np.linspace(1.0, 3.0, count) if distances is None else distances,
     )
 
 

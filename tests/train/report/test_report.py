@@ -71,13 +71,13 @@ class TestPage:
         ]
         targets += re.findall(r"url\(#([^)]*)\)", page.source)
         assert set(targets) <= set(ids)
-        assert len(page.all("svg")) == 6
+        assert len(page.all("svg")) == 7
 
     def test_accessible(self, page: Page) -> None:
         assert page.all("html")[0]["lang"] == "en"
         assert all(image["alt"] for image in page.all("img"))
         plots = [a for a in page.all("div") if a.get("class") == "plot"]
-        assert len(plots) == 6
+        assert len(plots) == 7
         assert all(plot["role"] == "img" and len(plot["aria-label"]) > 40 for plot in plots)
         assert set(page.headings) == {"row", "col"}
         assert len(page.tables) == len(page.all("table"))  # each has a caption of its own
@@ -206,6 +206,35 @@ class TestNumbers:
             assert (int(n), share) == (own.sum(), f"{100 * inside[own].mean():g} %")
         assert len(rows) == 8
 
+    def test_foreign(self, page: Page, tmp_path: Path) -> None:
+        """A limit of 4, by hand: 1 of 20 on two days, none on the others."""
+        distances = np.full(40, 1.5)
+        distances[[0, 5]] = 4.5, 40.0
+        shown = readings(distances=distances)
+        _, *rows = (found := page_of(inputs(readings=shown, split="test"), tmp_path)).tables[
+            "Distance from the training pictures by session, standard deviations"
+        ]
+        assert rows == [
+            ["day0", "10", "1.500", "4.500", "10 %"],
+            ["day1", "10", "1.500", "40", "10 %"],
+            ["day2", "10", "1.500", "1.500", "0 %"],
+            ["day3", "10", "1.500", "1.500", "0 %"],
+        ]
+        assert "farther than 4 standard deviations" in found.text
+        assert "to refuse 2 % of the good pictures of new sessions, on 9 sessions" in found.text
+        assert "Of the readings shown it refuses 2 of 40: 5 %." in found.text
+        assert "These samples took part in the calibration" not in found.text
+        alt = "median 1.500, largest 40 standard deviations. 2 lie beyond the limit of 4."
+        assert [a for a in found.all("div") if a.get("aria-label", "").endswith(alt)]
+        assert "These samples took part in the calibration" in page.text
+        assert "Of the readings shown it refuses 0 of 40: 0 %." in page.text
+
+    def test_no_limit_for_foreign_pictures(self, tmp_path: Path) -> None:
+        shown = dataclasses.replace(readings(), distances=None)
+        page = page_of(inputs(record=record(foreign=None), readings=shown), tmp_path)
+        assert "No limit was calibrated" in page.text
+        assert len(page.all("svg")) == 6
+
     def test_rotation(self, page: Page) -> None:
         _, row = page.tables["Value over the full circle, mg/L"]
         # A sine of 0.02 mg/L: standard deviation 0.02 / sqrt(2), 0.141 % of a range of 10.
@@ -243,7 +272,7 @@ class TestVerdict:
         ("network", "curve", "said"),
         [
             (0.1, 0.5, "beats the"),
-            (0.5, 0.1, "does not beat the"),
+            (0.5, 0.1, "does NOT beat the"),
             (0.3, 0.3, "cannot be told apart from the"),
         ],
     )
@@ -253,7 +282,8 @@ class TestVerdict:
         maes = [np.abs(values - shown.true).mean() for values in (shown.predicted, shown.baseline)]
         found = re.fullmatch(
             rf"The network {said} calibration curve: MAE (\S+) against (\S+) mg/L, "
-            r"a difference of (\S+) with 95 % confidence \((\S+) to (\S+)\)\.",
+            r"a difference of (\S+) with 95 % confidence \((\S+) to (\S+)\)\."
+            rf"{' Prefer the curve.' * ('NOT' in said)}",
             analysis.verdict(shown, "mg/L").sentence,
         )
         assert found

@@ -14,7 +14,14 @@ from analyte.contract.dataset import sample_hashes
 from analyte.contract.foreign import ForeignCalibration, calibrate_foreign
 from analyte.contract.interval import IntervalCalibration, calibrate_interval
 from analyte.contract.metrics import regression_metrics
-from analyte.contract.run import MODEL_FILE, DatasetRecord, RunRecord, RunSamples, save_record
+from analyte.contract.run import (
+    MODEL_FILE,
+    REPORT_FILE,
+    DatasetRecord,
+    RunRecord,
+    RunSamples,
+    save_record,
+)
 from analyte.contract.versions import installed_versions
 from analyte.train.augmentation import AUGMENTATIONS
 from analyte.train.augmentation.contact_sheet import write_contact_sheet
@@ -32,7 +39,6 @@ from analyte.train.training import Trained
 FOLDS_FILE = "folds.csv"
 PLOT_FILE = "predicted.png"
 AUGMENTATION_FILE = "augmentation.png"
-REPORT_FILE = "report.html"
 
 _COVERAGE = 0.95
 _DISAGREEMENT_HEADROOM = 1.5
@@ -97,6 +103,7 @@ def _write_pictures(
         split="val",
         predicted=predicted["value"],
         sigma=predicted["sigma"],
+        features=predicted["features"],
         baseline=by_baseline,
         history=trained.fit.history,
         model_file=folder / MODEL_FILE,

@@ -10,17 +10,18 @@ import numpy as np
 
 from analyte.contract.arrays import Float64Array
 from analyte.contract.figures_of_merit import Figure, figures_of_merit
+from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.metrics import (
     MaeComparison,
     compare_group_mae,
-    compare_mae,
     metrics_by,
     regression_metrics,
 )
+from analyte.contract.numbers import fixed, number, percent
 from analyte.contract.run import FoldRecord
+from analyte.contract.verdict import CURVE_NAME, Verdict, compare_with_curve, comparison_sentence
 from analyte.train.report.contents import Readings, SplitSummary
-from analyte.train.report.numbers import fixed, number, percent
 from analyte.train.report.rotation import RotationCurve
 
 MOST_ROWS = 30
@@ -31,7 +32,7 @@ _RANGES = 10
 """How many of those there are at most, but for one at the end."""
 _LISTED = 6
 """Names that a cell of a table holds at most."""
-NETWORK_NAME, CURVE_NAME = "network", "calibration curve"
+NETWORK_NAME = "network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,60 +47,23 @@ class Table:
     """Indices of the columns that hold words; the others hold numbers."""
 
 
-_OUTCOMES: dict[str, str] = {
-    "better": "beats",
-    "worse": "does not beat",
-    "undecided": "cannot be told apart from",
-}
-"""What is said of the network, by the verdict of the comparison."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether the network was worth it."""
-
-    sentence: str
-    detail: str
-    comparison: MaeComparison
-    network_mae: float
-    """Label's unit."""
-    curve_mae: float
-    """Label's unit."""
-
-
 def verdict(readings: Readings, unit: str) -> Verdict:
-    """Compare network and calibration curve, see `analyte.contract.metrics.compare_mae`."""
-    comparison = compare_mae(readings.true, readings.predicted, readings.baseline, readings.groups)
-    network, curve = (
-        regression_metrics(readings.true, values).mae for values in (readings.predicted, readings.baseline)
-    )
-    detail = (
+    """Compare network and calibration curve by group."""
+    return compare_with_curve(readings.true, readings.predicted, readings.baseline, readings.groups, unit)
+
+
+def verdict_detail(comparison: MaeComparison, unit: str) -> str:
+    """Say what the difference of the verdict is, and what its confidence rests on."""
+    text = (
         f"Difference: MAE of the network minus MAE of the {CURVE_NAME} (ridge regression on mean colours), "
         f"{unit}; negative where the network is better."
     )
-    if comparison.lower is not None:
-        detail += (
-            f" Confidence interval by bootstrap over the {comparison.groups} groups of these samples; it "
-            "says nothing of cameras, lamps or days that are not among them."
-        )
-    return Verdict(_sentence(comparison, network, curve, unit, "group"), detail, comparison, network, curve)
-
-
-def _sentence(comparison: MaeComparison, network: float, curve: float, unit: str, what: str) -> str:
-    """Put a comparison into words; ``what``: name of one of the independent groups."""
-    confidence, like = percent(comparison.confidence), max(network, curve)
-    text = (
-        f"The network {_OUTCOMES[comparison.verdict]} the {CURVE_NAME}: MAE {fixed(network, like)} against "
-        f"{fixed(curve, like)} {unit}, a difference of {fixed(comparison.difference, like)}"
+    if comparison.lower is None:
+        return text
+    return (
+        f"{text} Confidence interval by bootstrap over the {comparison.groups} groups of these samples; it "
+        "says nothing of cameras, lamps or days that are not among them."
     )
-    if comparison.lower is None or comparison.upper is None:
-        return (
-            f"{text}; better in {comparison.better_in} of {comparison.groups} independent "
-            f"{what}{'s' * (comparison.groups != 1)}, and {confidence} confidence takes at least "
-            f"{comparison.least_groups}."
-        )
-    limits = f"{fixed(comparison.lower, like)} to {fixed(comparison.upper, like)}"
-    return f"{text} with {confidence} confidence ({limits})."
 
 
 def fold_sentence(folds: Sequence[FoldRecord], unit: str) -> str:
@@ -112,7 +76,7 @@ def fold_sentence(folds: Sequence[FoldRecord], unit: str) -> str:
     mean, curve_mean = (float(np.average(values, weights=counts)) for values in (network, curve))
     return (
         f"Cross-validation, {len(folds)} folds held out in turn ({sum(counts)} samples): "
-        f"{_sentence(comparison, mean, curve_mean, unit, 'fold')}"
+        f"{comparison_sentence(comparison, mean, curve_mean, unit, 'fold')}"
     )
 
 
@@ -271,6 +235,44 @@ def coverage_sentence(readings: Readings, unit: str) -> str:
 def _shares(readings: Readings, keys: Sequence[str]) -> dict[str, float]:
     inside, names = within(readings), np.asarray(keys, np.str_)
     return {key: float(inside[names == key].mean()) for key in dict.fromkeys(keys)}
+
+
+def foreign_sentence(distances: Float64Array, calibration: ForeignCalibration) -> str:
+    """Say beyond which distance a picture is refused, what that was calibrated to, and what it does here.
+
+    ``distances``: ``[N]``, standard deviations, as `Readings.distances`.
+    """
+    beyond, n = int(np.sum(distances > calibration.limit)), len(distances)
+    sessions = f"{calibration.groups} session{'s' * (calibration.groups != 1)}"
+    return (
+        "A device refuses a picture as foreign when its features lie farther than "
+        f"{number(calibration.limit)} standard deviations from those of the training pictures. This limit "
+        f"was calibrated to refuse {percent(calibration.refused)} of the good pictures of new sessions, on "
+        f"{sessions} that the distance was fitted without, and has headroom for integer artifacts. Of the "
+        f"readings shown it refuses {beyond} of {n}: {percent(beyond / n)}. Their distance: median "
+        f"{number(float(np.median(distances)))}, largest {number(float(distances.max()))}."
+    )
+
+
+def foreign_table(distances: Float64Array, limit: float, sessions: Sequence[str]) -> Table:
+    """Return distances from the training pictures by session, standard deviations."""
+    names = np.asarray(sessions, np.str_)
+    own = {name: distances[names == name] for name in sorted(set(sessions))}
+    shown, note = worst_rows(
+        list(own), {name: float(np.median(found)) for name, found in own.items()}, "sessions by distance"
+    )
+    rows = tuple(
+        (
+            name,
+            str(own[name].size),
+            number(float(np.median(own[name]))),
+            number(float(own[name].max())),
+            percent(float(np.mean(own[name] > limit))),
+        )
+        for name in shown
+    )
+    columns = ("session", "n", "median", "largest", "refused")
+    return Table("Distance from the training pictures by session, standard deviations", columns, rows, note)
 
 
 def merit_table(readings: Readings, unit: str) -> Table:

@@ -41,10 +41,14 @@ class Readings:
     """``[N]``: upper end of the network's interval."""
     pictures: UInt8Array
     """uint8 ``[N, V, S, S, 3]``, RGB: what the network saw."""
+    distances: Float64Array | None
+    """``[N]``: from the training pictures in feature space, standard deviations; None where the run has no
+    score for foreign pictures."""
 
     def __post_init__(self) -> None:
         n = len(self.sample_ids)
-        values = (self.true, self.predicted, self.baseline, self.lower, self.upper)
+        values = [self.true, self.predicted, self.baseline, self.lower, self.upper]
+        values += [] if self.distances is None else [self.distances]
         if not len(self.sessions) == len(self.groups) == len(self.pictures) == n or n == 0:
             raise ValueError(f"expected the same number, at least 1, of everything; got {n} samples")
         if any(array.shape != (n,) or not np.isfinite(array).all() for array in values):
@@ -111,6 +115,7 @@ def report_inputs(
     split: ShownSplit,
     predicted: Float64Array,
     sigma: Float64Array,
+    features: Float64Array,
     baseline: Float64Array,
     history: Sequence[Mapping[str, float]],
     model_file: Path,
@@ -122,9 +127,10 @@ def report_inputs(
     """Put together what a report shows of ``samples`` ``[N]``.
 
     ``dataset``: all splits, assigned. ``pictures``: uint8 ``[N, V, S, S, 3]``, RGB. ``predicted``,
-    ``sigma``, ``baseline``: ``[N]``, label's unit. ``model_file``: the saved ``model.keras``. ``turned``: for
-    the rotation curve, from turned pictures ``[A, V, S, S, 3]`` of the sample with an index in 0 to N - 1 to
-    the network's values ``[A]``; None leaves the curve out.
+    ``sigma``, ``baseline``: ``[N]``, label's unit. ``features``: ``[N, F]``, of the network.
+    ``model_file``: the saved ``model.keras``. ``turned``: for the rotation curve, from turned pictures
+    ``[A, V, S, S, 3]`` of the sample with an index in 0 to N - 1 to the network's values ``[A]``; None
+    leaves the curve out.
     """
     half = record.interval.quantile * sigma
     true = np.asarray([sample.value for sample in samples], np.float64)
@@ -148,6 +154,7 @@ def report_inputs(
             lower=predicted - half,
             upper=predicted + half,
             pictures=pictures,
+            distances=None if record.foreign is None else record.foreign.score(features),
         ),
         history=tuple(history),
         rotation=() if turned is None else rotation_curves(turned, pictures, true, samples),

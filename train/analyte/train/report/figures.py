@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from analyte.contract.arrays import Float64Array
 from analyte.contract.figures_of_merit import limits_of_agreement
 from analyte.contract.label import LabelSpec
 from analyte.contract.metrics import metrics_by, regression_metrics
-from analyte.train.report.analysis import CURVE_NAME, MOST_LEVELS, NETWORK_NAME, worst_rows
+from analyte.contract.numbers import number
+from analyte.contract.verdict import CURVE_NAME
+from analyte.train.report.analysis import MOST_LEVELS, NETWORK_NAME, worst_rows
 from analyte.train.report.contents import Readings
-from analyte.train.report.numbers import number
 from analyte.train.report.rotation import ANGLES, RotationCurve
 from analyte.train.report.svg import CURVE, FAINT, INK, NETWORK, THIRD, Drawing, sheet, to_svg
 
@@ -24,6 +26,10 @@ _MANY = 800
 _LONGEST_NAME = 28
 _SPREAD = 0.5
 """Width over which the readings of one level are drawn, fraction of the distance to the next."""
+_BARS = 40
+"""Bars of a histogram."""
+_FARTHEST, _ROOM = 3.0, 1.05
+"""Multiples of the limit that a histogram of distances shows at most, and its room on the right."""
 _LEAST_REACH = 0.5
 """Percent of the range that the polar plot shows at least: less would blow up rounding."""
 
@@ -148,6 +154,28 @@ def bland_altman(readings: Readings, unit: str) -> Drawing:
             parts.append(f"{name} {words} {unit}")
         panels[0].set_ylabel(f"predicted - true, {unit}")
         return Drawing(to_svg(figure, "agreement"), f"Bland-Altman plots: {'; '.join(parts)}.")
+
+
+def distance_histogram(distances: Float64Array, limit: float) -> Drawing:
+    """Draw how far the readings lie from the training pictures, ``[N]`` and limit in standard deviations.
+
+    The last bar holds all that lie beyond it.
+    """
+    end = _ROOM * max(limit, min(float(distances.max()), _FARTHEST * limit))
+    with sheet(_WIDTH, 2.4) as figure:
+        axes = figure.subplots()
+        axes.hist(np.minimum(distances, end), bins=np.linspace(0.0, end, _BARS + 1).tolist(), color=NETWORK)
+        axes.axvline(limit, color=INK, linewidth=1.2, linestyle="--", label="limit")
+        axes.set(xlabel="distance from the training pictures, standard deviations", ylabel="readings")
+        axes.set_xlim(0.0, end)
+        axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+        figure.legend(loc="outside upper right")
+        alt = (
+            f"Histogram of the distance of {len(distances)} readings from the training pictures: median "
+            f"{number(float(np.median(distances)))}, largest {number(float(distances.max()))} standard "
+            f"deviations. {int(np.sum(distances > limit))} lie beyond the limit of {number(limit)}."
+        )
+        return Drawing(to_svg(figure, "distances"), alt)
 
 
 def rotation_polar(curves: Sequence[RotationCurve], label: LabelSpec) -> Drawing:

@@ -43,6 +43,7 @@ def inputs_of_run(run: Path, dataset: Dataset, split: ShownSplit) -> ReportInput
         split=split,
         predicted=said["value"],
         sigma=said["sigma"],
+        features=said["features"],
         baseline=record.baseline.predict(part.data.images),
         history=read_history(run / HISTORY_FILE),
         model_file=run / MODEL_FILE,

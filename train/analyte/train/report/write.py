@@ -6,6 +6,7 @@ import base64
 import os
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from analyte.contract.numbers import number, percent
 from analyte.contract.output import from_os_error
+from analyte.contract.verdict import Verdict
 from analyte.train.report import analysis, figures
 from analyte.train.report.contents import Readings, ReportInputs
-from analyte.train.report.numbers import moment, number, percent
+from analyte.train.report.svg import Drawing
 
 TEMPLATE = "report.html.j2"
 _WORST = 12
@@ -42,7 +45,16 @@ class WorstPicture:
     """Whether the true value lies in the interval."""
 
 
-def write_report(inputs: ReportInputs, path: Path) -> analysis.Verdict:
+@dataclass(frozen=True, slots=True)
+class ForeignSection:
+    """How far the readings lie from the training pictures, and the limit for foreign ones."""
+
+    sentence: str
+    figure: Drawing
+    table: analysis.Table
+
+
+def write_report(inputs: ReportInputs, path: Path) -> Verdict:
     """Write the report and return its verdict; a file at ``path`` is replaced only when all is well.
 
     Raises: OutputError when it cannot be written.
@@ -69,7 +81,7 @@ def write_report(inputs: ReportInputs, path: Path) -> analysis.Verdict:
     return verdict
 
 
-def render_report(inputs: ReportInputs, verdict: analysis.Verdict) -> str:
+def render_report(inputs: ReportInputs, verdict: Verdict) -> str:
     """Return the report as HTML."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -86,6 +98,7 @@ def render_report(inputs: ReportInputs, verdict: analysis.Verdict) -> str:
         record=inputs.record,
         label=label,
         verdict=verdict,
+        verdict_detail=analysis.verdict_detail(verdict.comparison, label.unit),
         cross_validation=analysis.fold_sentence(inputs.record.folds, label.unit),
         spread_levels=figures.has_levels(readings.true),
         n=len(readings.true),
@@ -108,7 +121,25 @@ def render_report(inputs: ReportInputs, verdict: analysis.Verdict) -> str:
             "agreement": figures.bland_altman(readings, label.unit),
             "rotation": figures.rotation_polar(inputs.rotation, label) if inputs.rotation else None,
         },
+        foreign=foreign_section(inputs),
         worst=worst_pictures(readings),
+    )
+
+
+def moment(text: str) -> str:
+    """Return an ISO 8601 time in UTC for readers: ``2026-11-22 07:53 UTC``."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def foreign_section(inputs: ReportInputs) -> ForeignSection | None:
+    """Return how the readings fare with the limit for foreign pictures; None where the run has none."""
+    calibration, distances = inputs.record.foreign, inputs.readings.distances
+    if calibration is None or distances is None:
+        return None
+    return ForeignSection(
+        sentence=analysis.foreign_sentence(distances, calibration),
+        figure=figures.distance_histogram(distances, calibration.limit),
+        table=analysis.foreign_table(distances, calibration.limit, inputs.readings.sessions),
     )
 
 

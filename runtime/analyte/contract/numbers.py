@@ -1,9 +1,8 @@
-"""Numbers as a report prints them."""
+"""Numbers as people read them, the same in reports, cards and terminals."""
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
 
 _DIGITS = 4
 _LARGE, _SMALL = 1e7, 1e-4
@@ -37,8 +36,3 @@ def percent(share: float, digits: int = 1) -> str:
     """Return a share, 0 to 1, in percent."""
     text = f"{100 * share:.{digits}f}"
     return f"{text.rstrip('0').rstrip('.')} %"
-
-
-def moment(text: str) -> str:
-    """Return an ISO 8601 time in UTC for readers: ``2026-11-22 07:53 UTC``."""
-    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
