@@ -19,9 +19,10 @@ from analyte.contract.errors import AnalyteError
 from analyte.contract.output import check_output
 from analyte.runtime.tables import format_table
 
-_SAMPLES, _SIZE_PX = 1000, 96
-_NETWORK_PX, _EPOCHS = 32, 16
-"""Small and short: the demo shows the way in minutes; a real training takes the defaults."""
+_SAMPLES, _SESSIONS, _SIZE_PX = 1000, 30, 96
+_NETWORK_PX, _EPOCHS = 32, 20
+"""Small and short: the demo shows the way in minutes; a real training takes the defaults. Photographs of many
+days: what a network cannot learn from a few is what changes between days."""
 
 _MARKER = "DEMO.txt"
 """Tells a folder of the demo from one with real readings, which is never overwritten."""
@@ -75,8 +76,8 @@ def command(out: Path, seed: int, overwrite: bool) -> None:
     again = ["--overwrite"] if overwrite else []
     data, clip, run, bundle = out / "photographs", out / "clip.avi", out / "run", out / "nitrite.analyte"
     _step(
-        "simulate", str(data), "--samples", str(_SAMPLES), "--size", str(_SIZE_PX), "--seed", str(seed),
-        "--clip", str(clip), *again,
+        "simulate", str(data), "--samples", str(_SAMPLES), "--sessions", str(_SESSIONS),
+        "--size", str(_SIZE_PX), "--seed", str(seed), "--clip", str(clip), *again,
     )  # fmt: skip
     _step(
         "train", str(data), "-o", str(run), "--size", str(_NETWORK_PX), "--epochs", str(_EPOCHS),

@@ -68,3 +68,19 @@ def test_reference_view() -> None:
     assert network_settings(spec(views=views), reference="blank").reference == "blank"
     assert network_settings(spec(views=views), reference="none").reference is None
     assert network_settings(spec(views=("blank", "sample"))).reference is None
+
+
+def test_absorbance_needs_something_to_compare_with() -> None:
+    """Against the picture's own mean it would hold the specimen itself."""
+    assert network_settings(spec()).colour == ("rgb", "surround")
+    views = spec(views=("reference", "sample"))
+    assert network_settings(views).colour == ("rgb", "surround", "absorbance")
+    assert network_settings(views, reference="none").colour == ("rgb", "surround")
+    assert network_settings(views, colour="grey").colour == ("grey",)
+    # Published networks take three channels.
+    assert network_settings(views, recipe="transfer-mobilenetv2").colour == ("rgb",)
+
+
+def test_patience_is_half_of_the_epochs() -> None:
+    assert train_settings(spec(), epochs=40).fit.patience == 20
+    assert train_settings(spec(), epochs=40, patience=3).fit.patience == 3

@@ -22,6 +22,9 @@ from analyte.train.recipes.registry import RECIPES
 NO_REFERENCE = "none"
 BY_SESSION = "session"
 """Folds: each session is held out once."""
+_PATIENCE = 0.5
+"""Epochs without a better one after which training stops, as a share of all: the learning rate falls until
+the last epoch, and stopping early misses what its fall brings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ def network_settings(
     `REFERENCE_VIEW` where there is one. Raises: SettingsError.
     """
     chosen = RECIPES[named("recipe", recipe, RECIPES)]
-    planes = chosen.colour if colour is None else tuple(colour.split("+"))
+    blank = _reference(spec, reference)
+    planes = _own_planes(chosen, blank) if colour is None else tuple(colour.split("+"))
     for plane in planes:
         named("colour", plane, PLANES)
     ending = HEADS[named("head", head or chosen.head, HEADS)]
@@ -84,7 +88,7 @@ def network_settings(
     return NetworkSettings(
         recipe=chosen,
         colour=planes,
-        reference=_reference(spec, reference),
+        reference=blank,
         aggregate=aggregate,
         head=ending.name,
         loss=loss or own,
@@ -100,7 +104,7 @@ def train_settings(
     weights: Path | None = None,
     folds: int | str | None = None,
     epochs: int = 60,
-    patience: int = 25,
+    patience: int | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     seed: int = 0,
@@ -112,7 +116,7 @@ def train_settings(
         network=chosen,
         fit=FitSettings(
             epochs=epochs,
-            patience=patience,
+            patience=round(_PATIENCE * epochs) if patience is None else patience,
             batch_size=batch_size,
             learning_rate=chosen.recipe.learning_rate if learning_rate is None else learning_rate,
             seed=seed,
@@ -122,6 +126,12 @@ def train_settings(
         weights=weights,
         folds=folds,
     )
+
+
+def _own_planes(recipe: Recipe, reference: str | None) -> tuple[str, ...]:
+    # Without a reference view absorbance is against the picture's own mean, which holds the specimen as well:
+    # it made new sessions worse (docs/decisions/0015).
+    return recipe.colour if reference is None else (*recipe.colour, *recipe.against_reference)
 
 
 def _check_data(spec: DatasetSpec, recipe: Recipe, aggregate: str) -> None:

@@ -36,6 +36,7 @@ RECIPE = Recipe(
     help="The tutorial network for house prices: three convolutions, dense layers of 16 and 4 units.",
     trunk=_trunk,
     colour=("rgb",),
+    against_reference=(),
     head="linear",
     loss="mape",
     hidden=0,

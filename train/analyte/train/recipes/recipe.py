@@ -25,8 +25,10 @@ class Recipe:
     """Smallest edge of the picture, pixels."""
     invariant: bool = False
     """Whether the value is the same for quarter turns and mirror images of a picture."""
-    colour: tuple[str, ...] = ("rgb", "absorbance", "surround")
+    colour: tuple[str, ...] = ("rgb", "surround")
     """Names of the colour planes that the trunk gets, see `analyte.train.colour`."""
+    against_reference: tuple[str, ...] = ("absorbance",)
+    """Names of those that join them where there is a reference view to compare with."""
     head: str = "histogram"
     """Name of the head, see `analyte.train.heads.registry`."""
     loss: str | None = None

@@ -87,6 +87,7 @@ def _recipe(name: str, title: str, network: Callable[..., keras.Model], scale: S
         size_step=_STRIDE,
         min_size=_STRIDE,
         colour=("rgb",),
+        against_reference=(),
         learning_rate=1e-3,
         pretrained=True,
     )
