@@ -36,17 +36,21 @@ def training_batches(
     *,
     batch_size: int,
     seed: int,
+    share: tuple[int, int] = (1, 0),
 ) -> Any:
     """Return an endless stream of (input, targets), shuffled, augmented, reproducible by the seed.
 
     Every sample comes once per pass. All batches are of one size, across the ends of passes: another size
     would make TensorFlow build the training step anew.
+
+    ``share``: number of workers, which divides ``batch_size``, and which of them this is, from 0: it gets its
+    part of every batch.
     """
     # Indices are shuffled, not pictures: a shuffle buffer of pictures would hold all of them twice.
     indices = tf.data.Dataset.range(len(data.values))
     indices = indices.shuffle(len(data.values), seed=seed, reshuffle_each_iteration=True)
-    indices = indices.repeat().batch(batch_size, drop_remainder=True)
-    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
+    indices = indices.repeat().shard(*share).batch(batch_size // share[0], drop_remainder=True)
+    seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2).shard(*share)
     images, covariates = tf.constant(data.images), tf.constant(data.covariates)
     wanted = tf.constant(np.asarray(targets, np.float32))
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from analyte.contract.arrays import Float64Array
-from analyte.contract.errors import AnalyteError
+from analyte.contract.errors import AnalyteError, SettingsError
 from analyte.contract.label import LabelSpec
 from analyte.contract.run import network_input
 from analyte.train.augmentation import Augmentation
@@ -21,13 +21,14 @@ from analyte.train.heads.registry import HEADS
 from analyte.train.label_scale import LabelScale
 from analyte.train.network import NetworkSettings
 from analyte.train.recorder import CtrlC, Recorder
+from analyte.train.workers import ALONE, Team
 
 BATCH_SIZES = (64, 32, 16)
 _STEPS = 30
 """Fewer steps per epoch leave a small data set undertrained at the default number of epochs."""
-_AT_ONCE = 4
-"""Steps between two returns to Python, which would cost as much as a step on small pictures. An epoch is one
-pass over the data, rounded up to as many."""
+_LEAST_STEPS = 16
+"""Steps per epoch of the smallest data sets, which are passed over more than once: 60 epochs of the three
+steps that 40 samples make are too few to learn anything."""
 _PREDICT_BATCH = 256
 _WARMUP = 0.1
 """Share of the steps over which the learning rate rises."""
@@ -48,6 +49,8 @@ class FitSettings:
     """Peak of the schedule: linear warm-up, then cosine to zero."""
     weight_decay: float = 1e-4
     seed: int = 0
+    team: Team = ALONE
+    """Who shares the work. All have the same settings, data and first weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,43 +76,66 @@ def fit(
 ) -> Fit:
     """Fit ``core`` in place and leave the weights of its best epoch in it (of the last, without ``val``).
 
-    Raises: AnalyteError when no epoch gave a finite error; KeyboardInterrupt before the first good epoch.
+    Raises: AnalyteError when no epoch gave a finite error; SettingsError when the batch cannot be shared out;
+    UnavailableError when another worker is lost; KeyboardInterrupt before the first good epoch.
     """
     scale = LabelScale.of(label, network.transform)
     head = HEADS[network.head]
-    learner = keras.Model(core.input, core.output["fitted"])
+    team = settings.team
+    learner = team.learner(core)
     batch_size = choose_batch_size(len(train.values), settings)
-    steps = -(-len(train.values) // (batch_size * _AT_ONCE)) * _AT_ONCE
+    if batch_size % team.count:
+        raise SettingsError(
+            "the workers cannot share the batch",
+            where="--batch-size",
+            expected=f"a multiple of {team.count}",
+            got=batch_size,
+        )
+    steps = _steps_per_epoch(len(train.values), batch_size)
     optimizer = keras.optimizers.AdamW(
         _schedule(settings, steps), weight_decay=settings.weight_decay, clipnorm=1.0
     )
     # No XLA: on two CPU cores it compiles for seconds and runs no faster (docs/training-speed.md).
     learner.compile(
-        optimizer, head.loss(network.loss, scale), jit_compile=False, steps_per_execution=_AT_ONCE
+        optimizer,
+        head.loss(network.loss, scale),
+        jit_compile=False,
+        steps_per_execution=team.steps_at_once,
     )
     with tempfile.TemporaryDirectory() as folder, CtrlC() as ctrl_c:
         recorder = Recorder(
             core,
-            val_mae=None if val is None else lambda: mean_error(core, val),
+            val_mae=None if val is None else lambda: team.agreed(mean_error(core, val)),
             unit=label.unit,
             epochs=settings.epochs,
             patience=settings.patience,
             checkpoint=Path(folder) / "best.weights.h5",
             ctrl_c=ctrl_c,
+            team=team,
         )
         targets = head.targets(scale.scaled(train.values), scale)
+        batches = training_batches(
+            train,
+            targets,
+            augmentation,
+            batch_size=batch_size,
+            seed=settings.seed,
+            share=(team.count, team.index),
+        )
         try:
-            learner.fit(
-                training_batches(train, targets, augmentation, batch_size=batch_size, seed=settings.seed),
-                steps_per_epoch=steps,
-                epochs=settings.epochs,
-                verbose=0,
-                shuffle=False,  # the batches are shuffled already
-                callbacks=[recorder],
-            )
+            with team.together():
+                learner.fit(
+                    batches,
+                    steps_per_epoch=steps,
+                    epochs=settings.epochs,
+                    verbose=0,
+                    shuffle=False,  # the batches are shuffled already
+                    callbacks=[recorder],
+                )
         finally:
             recorder.close()
-        if ctrl_c.asked and recorder.best_epoch == 0:
+        interrupted = ctrl_c.asked or recorder.stopped
+        if interrupted and recorder.best_epoch == 0:
             raise KeyboardInterrupt  # nothing to keep
         if recorder.best_epoch == 0 or not np.isfinite(recorder.history[recorder.best_epoch - 1]["loss"]):
             raise AnalyteError(
@@ -121,7 +147,7 @@ def fit(
             core.load_weights(recorder.checkpoint)
     if not head.learns_sigma:
         _calibrate_sigma(core, train if val is None else val, scale)
-    return Fit(recorder.history, recorder.best_epoch, ctrl_c.asked)
+    return Fit(recorder.history, recorder.best_epoch, interrupted)
 
 
 def predict(core: keras.Model, data: LabelledPictures) -> dict[str, Float64Array]:
@@ -146,6 +172,12 @@ def choose_batch_size(samples: int, settings: FitSettings) -> int:
         return settings.batch_size
     enough = [size for size in BATCH_SIZES if samples >= _STEPS * size]
     return enough[0] if enough else BATCH_SIZES[-1]
+
+
+def _steps_per_epoch(samples: int, batch_size: int) -> int:
+    # Rounded up to whole executions, the same for any team.
+    steps = max(_LEAST_STEPS, -(-samples // batch_size))
+    return -(-steps // ALONE.steps_at_once) * ALONE.steps_at_once
 
 
 def _schedule(settings: FitSettings, steps: int) -> keras.optimizers.schedules.LearningRateSchedule:

@@ -77,14 +77,19 @@ def build_core(settings: NetworkSettings, takes: NetworkInput) -> keras.Model:
     features = _features(inputs["image"], settings, takes)
     features = keras.layers.Identity(name=FEATURES_LAYER)(features)
     of_sample = aggregate(settings.aggregate, features, len(views))
+    beside = None
     if takes.covariates.width:
         inputs["covariates"] = keras.Input((takes.covariates.width,), dtype="float32", name="covariates")
         beside = _covariates(inputs["covariates"], takes.covariates)
-        of_sample = keras.ops.concatenate([of_sample, beside], axis=-1)
+        of_sample = keras.ops.concatenate([of_sample, _covariate_features(beside)], axis=-1)
     if settings.recipe.hidden:
         of_sample = keras.layers.Dense(settings.recipe.hidden, activation="relu", name="head_hidden")(
             of_sample
         )
+    if beside is not None:
+        # A straight way to the head as well ("wide and deep": Cheng et al., DLRS 2016, arXiv 1606.07792):
+        # what a covariate merely adds or multiplies need not be put together of rectifiers by few samples.
+        of_sample = keras.ops.concatenate([of_sample, beside], axis=-1)
     scale = LabelScale.of(takes.label, settings.transform)
     head = HEADS[settings.head].build(of_sample, scale)
     outputs = {
@@ -113,7 +118,7 @@ def _features(image: Any, settings: NetworkSettings, takes: NetworkInput) -> Any
 
 
 def _covariates(covariates: Any, takes: CovariateInput) -> Any:
-    """Return features ``[N, _COVARIATE_UNITS]`` of standardized numbers and one-hot categories."""
+    """Return standardized numbers and one-hot categories side by side, ``[N, C]``."""
     numeric = len(takes.means)
     parts = []
     if numeric:
@@ -123,5 +128,9 @@ def _covariates(covariates: Any, takes: CovariateInput) -> Any:
     for at, count in enumerate(takes.categories, start=numeric):
         index = keras.ops.cast(covariates[:, at], "int32")
         parts.append(keras.ops.one_hot(index, count))
-    joined = parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=-1)
-    return keras.layers.Dense(_COVARIATE_UNITS, activation="relu", name="covariate_hidden")(joined)
+    return parts[0] if len(parts) == 1 else keras.ops.concatenate(parts, axis=-1)
+
+
+def _covariate_features(beside: Any) -> Any:
+    """Return ``[N, _COVARIATE_UNITS]``, where covariates may bend and act together."""
+    return keras.layers.Dense(_COVARIATE_UNITS, activation="relu", name="covariate_hidden")(beside)

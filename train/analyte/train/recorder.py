@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
+from analyte.train.workers import Team
+
 
 class CtrlC:
     """Turns the first Ctrl-C into a wish to stop, which is granted between two batches.
@@ -57,24 +59,27 @@ class Recorder(keras.callbacks.Callback):
         patience: int,
         checkpoint: Path,
         ctrl_c: CtrlC,
+        team: Team,
     ) -> None:
         super().__init__()
         self._core, self._val_mae, self._unit, self._patience = core, val_mae, unit, patience
-        self.checkpoint, self._ctrl_c = checkpoint, ctrl_c
+        self.checkpoint, self._ctrl_c, self._team = checkpoint, ctrl_c, team
+        self.stopped = False
         self.history: list[dict[str, float]] = []
         self.best_epoch = 0
         self._best = float("inf")
         # disable=None: silent when stderr is not a terminal.
-        self._bar = tqdm(total=epochs, unit="epoch", desc="train", file=sys.stderr, disable=None)
+        silent = None if team.index == 0 else True
+        self._bar = tqdm(total=epochs, unit="epoch", desc="train", file=sys.stderr, disable=silent)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Stop here when Ctrl-C asked for it."""
-        if self._ctrl_c.asked:
-            self.model.stop_training = True
+        """Stop here when Ctrl-C asked for it and all workers know."""
+        if self._team.stops(self._ctrl_c.asked, logs or {}):
+            self.stopped = self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Measure, record, and keep the weights if they are the best so far."""
-        if self._ctrl_c.asked:
+        if self.stopped:
             return  # an epoch that was cut short
         done = len(self.history) + 1
         entry = {

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import click
 
 from analyte.contract.dataset import Dataset, duplicates_across_splits
+from analyte.contract.errors import SettingsError
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import RECORD_FILE, RunRecord
 from analyte.contract.splits import assign_splits
-from analyte.train.tensorflow_start import start_tensorflow
+from analyte.train.local_workers import local_workers
+from analyte.train.tensorflow_start import start_team
 
 
 class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 only
@@ -76,13 +79,18 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
-    default=25,
-    show_default=True,
-    help="Epochs without a better validation error before stopping.",
+    help="Epochs without a better validation error before stopping [default: half of the epochs].",
 )
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples per step [default: auto].")
 @click.option(
     "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Peak rate [default: the recipe's]."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Processes that share each batch, on this machine; on several machines set TF_CONFIG instead.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
@@ -96,6 +104,7 @@ def command(
     analyte: str | None,
     overwrite: bool,
     as_json: bool,
+    workers: int,
     **options: Any,
 ) -> None:
     """Fit a regressor to the photographs of DATASET and write a run folder.
@@ -108,15 +117,27 @@ def command(
     data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=options["seed"])
     _warn_of_duplicates(data)
     _warn_of_groups(data)
-    # Heavy imports only once the arguments and the labels are known to be good.
-    start_tensorflow()
-    from analyte.train.run_writer import write_run
-    from analyte.train.settings import train_settings
-    from analyte.train.training import train
+    with local_workers(workers) as others:
+        # Heavy imports only once the arguments and the labels are known to be good.
+        team = start_team()
+        if workers not in (1, team.count):
+            raise SettingsError(
+                "is not what TF_CONFIG says", where="--workers", expected=team.count, got=workers
+            )
+        from analyte.train.run_writer import write_run
+        from analyte.train.settings import train_settings
+        from analyte.train.training import train
 
-    settings = train_settings(data.spec, **options)
-    with staged_folder(out, overwrite=overwrite, marker=RECORD_FILE) as folder:
-        record = write_run(train(data, settings), folder)
+        settings = train_settings(data.spec, **options)
+        settings = dataclasses.replace(settings, fit=dataclasses.replace(settings.fit, team=team))
+        if team.index > 0:
+            fitted = train(data, settings).fit
+            click.echo(f"done: worker {team.index} of {team.count}; worker 0 writes the run")
+            raise click.exceptions.Exit(130 if fitted.interrupted else 0)
+        with staged_folder(out, overwrite=overwrite, marker=RECORD_FILE) as folder:
+            trained = train(data, settings)
+            others.dismiss()
+            record = write_run(trained, folder)
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, out))
     if record.interrupted:
         raise click.exceptions.Exit(130)

@@ -20,6 +20,8 @@ class FusedBatchNormalization(keras.layers.BatchNormalization):
         """Normalize by the batch in training, by the moving statistics otherwise."""
         if not training or not self.trainable:
             return super().call(inputs, training=False, mask=mask)
+        if self.synchronized:  # over workers: the kernel knows of its own pictures only
+            return super().call(inputs, training=True, mask=mask)
         normalized, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=self.gamma,
