@@ -46,6 +46,7 @@ def test_head_of_ones_own_takes_its_own_loss() -> None:
         ({"aggregate": "montage"}, "a montage needs several views"),
         ({"transform": "sqrt"}, "no such transform"),
         ({"reference": "blank"}, "no such reference"),
+        ({"reference": "sample"}, "needs another view"),
         ({"augment": "studio"}, r"no such augment.*lab"),
     ],
 )
@@ -84,3 +85,11 @@ def test_absorbance_needs_something_to_compare_with() -> None:
 def test_patience_is_half_of_the_epochs() -> None:
     assert train_settings(spec(), epochs=40).fit.patience == 20
     assert train_settings(spec(), epochs=40, patience=3).fit.patience == 3
+
+
+def test_a_reference_that_nothing_compares_with() -> None:
+    views = spec(views=("blank", "sample"))
+    for options in ({"colour": "rgb+surround"}, {"recipe": "cnn-16-32-64"}):
+        with pytest.raises(SettingsError, match="no colour plane compares with the reference"):
+            network_settings(views, reference="blank", **options)
+    assert network_settings(views, reference="blank", colour="rgb+ratio").reference == "blank"

@@ -23,6 +23,11 @@ def test_rings_share_out_the_picture(size: int) -> None:
         np.testing.assert_allclose(turned, windows, atol=1e-12)
 
 
+def test_too_few_pixels_for_the_rings() -> None:
+    with pytest.raises(ValueError, match="need more pixels than 4 x 4"):
+        ring_windows(4, 4, 0.1)
+
+
 def test_a_disc_ends_where_it_should() -> None:
     disc = circular_window(100, 0.3, 0.1)
     row = disc[50, 50:]

@@ -27,7 +27,7 @@ BATCH_SIZES = (64, 32, 16)
 _STEPS = 30
 """Fewer steps per epoch leave a small data set undertrained at the default number of epochs."""
 _LEAST_STEPS = 16
-"""Steps per epoch of the smallest data sets, which are passed over more than once: 60 epochs of the three
+"""Steps per epoch of the smallest data sets, which are passed over more than once: 60 epochs of the four
 steps that 40 samples make are too few to learn anything."""
 _PREDICT_BATCH = 256
 _WARMUP = 0.1

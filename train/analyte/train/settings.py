@@ -20,6 +20,8 @@ from analyte.train.recipes.recipe import Recipe
 from analyte.train.recipes.registry import RECIPES
 
 NO_REFERENCE = "none"
+_COMPARED = frozenset({"absorbance", "ratio"})
+"""Colour planes that compare with the reference view."""
 BY_SESSION = "session"
 """Folds: each session is held out once."""
 _PATIENCE = 0.5
@@ -72,6 +74,13 @@ def network_settings(
     planes = _own_planes(chosen, blank) if colour is None else tuple(colour.split("+"))
     for plane in planes:
         named("colour", plane, PLANES)
+    if reference not in (None, NO_REFERENCE) and not _COMPARED.intersection(planes):
+        raise SettingsError(
+            "no colour plane compares with the reference",
+            where=f"--reference {reference}",
+            expected=f"--colour with {' or '.join(sorted(_COMPARED))}",
+            got="+".join(planes),
+        )
     ending = HEADS[named("head", head or chosen.head, HEADS)]
     # The recipe's own loss goes with the recipe's own head only.
     own = chosen.loss if head in (None, chosen.head) and chosen.loss else ending.losses[0]
@@ -155,4 +164,7 @@ def _reference(spec: DatasetSpec, asked: str | None) -> str | None:
         return REFERENCE_VIEW if REFERENCE_VIEW in spec.views else None
     if asked == NO_REFERENCE:
         return None
-    return named("reference", asked, (*spec.views, NO_REFERENCE))
+    chosen = named("reference", asked, (*spec.views, NO_REFERENCE))
+    if len(spec.views) == 1:
+        raise SettingsError("a reference needs another view beside it", where="--reference", got=asked)
+    return chosen

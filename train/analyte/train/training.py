@@ -72,7 +72,9 @@ def train(dataset: Dataset, settings: TrainSettings) -> Trained:
         def fold(inside: Part, outside: Part, number: int) -> Predicted:
             # Without a validation split nothing is chosen by what is held out.
             seed = fold_seed(settings.fit.seed, number)
-            core, _ = fit_one(dataset, settings, preprocessing.size, covariates, inside, None, seed=seed)
+            core, done = fit_one(dataset, settings, preprocessing.size, covariates, inside, None, seed=seed)
+            if done.interrupted:
+                raise KeyboardInterrupt  # a fold that was cut short says nothing of the others
             return predict(core, outside.data)
 
         folds = cross_validate(join_parts(parts), settings.folds, fold)

@@ -35,10 +35,13 @@ def ring_windows(size: int, rings: int, softness: float) -> Float64Array:
     """Return a central disc and rings around it, float64 ``[rings, size, size]``; each sums to 1.
 
     Their outer radii are equal steps up to half of the edge; the last ring also takes the corners.
-    ``softness``: the width of their smooth edges, in edges of the picture.
+    ``softness``: the width of their smooth edges, in edges of the picture. Raises: ValueError when a ring
+    holds no pixel.
     """
     radii = [0.5 * (ring + 1) / rings for ring in range(rings - 1)]
     discs = [circular_window(size, radius, softness) for radius in radii] + [np.ones((size, size))]
     inner = [np.zeros((size, size)), *discs[:-1]]
     windows = [disc - hole for disc, hole in zip(discs, inner, strict=True)]
+    if not all(window.any() for window in windows):
+        raise ValueError(f"{rings} rings need more pixels than {size} x {size}")
     return np.stack([window / window.sum() for window in windows])

@@ -39,7 +39,7 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
     "--recipe", default="isotropic", show_default=True, help="Network architecture; see analyte recipes."
 )
 @click.option("--size", type=click.IntRange(min=8), help="Edge of the network's picture, px [default: auto].")
-@click.option("--colour", help="Colour planes joined by +, such as rgb+absorbance [default: the recipe's].")
+@click.option("--colour", help="Colour planes joined by +, such as rgb+surround [default: the recipe's].")
 @click.option(
     "--reference",
     metavar="VIEW|none",

@@ -34,7 +34,8 @@ def _trunk(pictures: Any) -> Any:
     pictures = _block(pictures, _WIDTH // 2)
     pictures = keras.layers.AveragePooling2D(2)(pictures)
     pictures = _block(pictures, _WIDTH)
-    while pictures.shape[1] > _COARSEST:
+    # An odd edge cannot be halved symmetrically, and far fewer pixels than eight hold no rings.
+    while pictures.shape[1] > _COARSEST and pictures.shape[1] % 2 == 0:
         pictures = keras.layers.AveragePooling2D(2)(pictures)
         pictures = _block(pictures, _WIDTH)
     return ring_means(_block(pictures, _WIDTH), _RINGS)

@@ -49,4 +49,5 @@ RECIPE = Recipe(
     size_step=_STEP,
     min_size=2 * _STEP,
     invariant=True,
+    colour=("rgb",),  # no surround: what a turn brings into the corners is not to be looked at
 )

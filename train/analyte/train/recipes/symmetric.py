@@ -37,7 +37,7 @@ def blur_pool(pictures: Any) -> Any:
 def faded_corners(pictures: Any, radius: float, softness: float) -> Any:
     """Fade ``[M, H, W, C]`` to zero outside the disc of `circular_window`: what a turn brings in is not seen.
 
-    Pictures that are no square are a montage of several, which does not turn: they stay as they are.
+    Pictures that are no square, a montage of two or three, do not turn: they stay as they are.
     """
     _, height, width, _ = pictures.shape
     if height != width:
@@ -57,7 +57,7 @@ def ring_means(pictures: Any, rings: int) -> Any:
     """Average ``[M, S, S, C]`` over a central disc and rings around it, to ``[M, C * rings]``.
 
     Where something lies between middle and rim is kept, its direction is not. Pictures that are no square, a
-    montage, are averaged over all.
+    montage of two or three, are averaged over all; in one of four the middle is where the views meet.
     """
     _, height, width, channels = pictures.shape
     if height != width:

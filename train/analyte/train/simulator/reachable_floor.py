@@ -1,15 +1,16 @@
-"""The error of the best observer who has the picture only: what a network on this data can reach at best.
+"""The error of a good observer who has the picture only: about what a network on this data can reach.
 
 The ideal observer of `noise_floor` knows everything but the concentration. This one knows how such studies
 are made, hence the spread of every property of session and geometry, but none of their values: each has to
-be found in the same picture. For a Gaussian prior the Bayesian Cramer-Rao bound is
+be found in the same picture. With a Gaussian prior, linearised about the true values, the variance left is
 
-    sigma(c)^2 >= [(J + P)^-1]_cc,    J_pq = sum over pixels of d_p m'^T C^-1 d_q m'
+    sigma(c)^2 = [(J + P)^-1]_cc,    J_pq = sum over pixels of d_p m'^T C^-1 d_q m'
 
 with d_p m the change of a pixel's mean R, G, B with the property p, C its covariance, and P the inverse
-variances of the properties, zero for the concentration (van Trees, "Detection, Estimation, and Modulation
-Theory" I, 1968, section 2.4). Texture and highlights count as known and JPEG is left out, so it remains a
-lower bound. A single picture is read: what several pictures of a session share is not used.
+variances of the properties, zero for the concentration (the Bayesian linear model: Kay, as in `noise_floor`,
+chapter 10). Uniform properties count as Gaussian ones of equal variance, and J is taken at each specimen's
+own values: an approximation, no strict bound. Texture and highlights count as known and JPEG is left out,
+which makes it smaller. A single picture is read: what several of a session share is not used.
 """
 
 from __future__ import annotations
@@ -123,11 +124,11 @@ PROPERTIES: Mapping[str, Property] = {
     ),
     "shadow": Property(_uniform(0.20), _of_session(lambda s, by: replace(s, shadow=s.shadow + by))),
 }
-"""What differs between pictures, with the spreads that `sessions` and `scene` draw from."""
+"""What differs between pictures, with spreads like those that `sessions` and `scene` draw from."""
 
 
 def reachable_floor(studio: Studio, unknown: Iterable[str] = PROPERTIES) -> float:
-    """Return the root mean square over the range of the bound when ``unknown`` must be found, label's unit.
+    """Return the root mean square error over the range when ``unknown`` must be found, label's unit.
 
     ``unknown``: names of `PROPERTIES`; everything else is known.
     """
