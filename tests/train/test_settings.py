@@ -89,7 +89,8 @@ def test_patience_is_half_of_the_epochs() -> None:
 
 def test_a_reference_that_nothing_compares_with() -> None:
     views = spec(views=("blank", "sample"))
-    for options in ({"colour": "rgb+surround"}, {"recipe": "cnn-16-32-64"}):
-        with pytest.raises(SettingsError, match="no colour plane compares with the reference"):
-            network_settings(views, reference="blank", **options)
+    with pytest.raises(SettingsError, match="no colour plane compares with the reference"):
+        network_settings(views, reference="blank", colour="rgb+surround")
+    with pytest.raises(SettingsError, match="no colour plane compares with the reference"):
+        network_settings(views, reference="blank", recipe="cnn-16-32-64")
     assert network_settings(views, reference="blank", colour="rgb+ratio").reference == "blank"
