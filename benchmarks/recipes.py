@@ -5,8 +5,9 @@
 
 `measure` trains each recipe on each set with each seed in a process of its own, with the defaults of
 `analyte train` but for the number of epochs and the domain of the augmentation (AUGMENT), and appends one
-line per training; what the file holds already is not repeated, so it can be stopped and taken up again. The
-seed also draws the validation and, where the data mark none, the test split.
+line per training; what the file holds already is not repeated, so it can be stopped and taken up again. Take
+out lines whose settings have changed: each says its size, colour planes and augmentation. The seed also draws
+the validation and, where the data mark none, the test split.
 `table` prints a Markdown table of means and standard deviations over the seeds.
 
 Sets: pad_food_dye, ph_strip_lightbox, gray_calibrators (from ANALYTE_DATA, default ../shared/data), and
@@ -103,6 +104,8 @@ def measure_one(name: str, recipe: str, seed: int, epochs: int) -> dict[str, Any
         "seed": seed,
         "epochs": epochs,
         "size_px": size,
+        "colour": "+".join(settings.network.colour),
+        "augment": settings.augment,
         "mae": metrics.mae,
         "rmse": metrics.rmse,
         "r2": metrics.r2,

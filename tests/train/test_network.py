@@ -58,12 +58,11 @@ def test_heads_and_transforms(head: str, transform: str) -> None:
 @pytest.mark.parametrize("name", AGGREGATES)
 @pytest.mark.parametrize("views", [2, 4])
 def test_aggregates(name: str, views: int) -> None:
-    core = network(views, aggregate=name)
+    core = network(views, aggregate=name, recipe="vgg")
     check_contract(core, views)
-    # The trunk ends at the features; how views are joined is up to the float head.
-    width, of_one = (net.output["features"].shape[1] for net in (core, network()))
-    montage_is_square = views == 4
-    assert width == (of_one * views if name != "montage" else of_one if montage_is_square else 32)
+    # The trunk ends at the features; how views are joined is up to the float head. A montage is one picture.
+    width, of_one = (net.output["features"].shape[1] for net in (core, network(recipe="vgg")))
+    assert width == (of_one if name == "montage" else of_one * views)
 
 
 def test_covariates_enter_behind_the_features() -> None:

@@ -62,6 +62,13 @@ def test_invariant_recipe_on_data_that_turning_changes() -> None:
     assert network_settings(spec(rotation_invariant=False), recipe="vgg").recipe.name == "vgg"
 
 
+def test_a_montage_does_not_turn_as_one_picture() -> None:
+    views = spec(views=("front", "back"))
+    with pytest.raises(SettingsError, match=r"where the views meet.*expected concat"):
+        network_settings(views, aggregate="montage")
+    assert network_settings(views, aggregate="montage", recipe="cnn-16-32-64").aggregate == "montage"
+
+
 def test_reference_view() -> None:
     """The view of that name, another one, or none."""
     views = ("reference", "blank", "sample")

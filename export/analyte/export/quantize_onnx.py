@@ -22,7 +22,7 @@ from analyte.export.keras_to_onnx import IR_VERSION
 from analyte.export.trained_model import COVARIATES, IMAGE
 
 _TRUNK_OPS = ("Conv", "AveragePool", "MaxPool")
-"""The global average and the head stay in float: their rounding would become a bias of the value."""
+"""Averages over the picture and the head stay in float: their rounding would become a bias of the value."""
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types

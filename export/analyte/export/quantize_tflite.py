@@ -20,7 +20,7 @@ from analyte.export.tflite_operators import first_output, operators
 from analyte.export.trained_model import COVARIATES, IMAGE
 
 _TRUNK_OPS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
-"""The global average and the head stay in float: their rounding would become a bias of the value."""
+"""Averages over the picture and the head stay in float: their rounding would become a bias of the value."""
 
 
 def quantize_tflite(

@@ -41,7 +41,7 @@ class FitSettings:
     """How a network is fitted."""
 
     epochs: int = 60
-    patience: int = 25
+    patience: int = 30
     """Epochs without a better validation error before training stops."""
     batch_size: int | None = None
     """Samples per step; None takes the largest of `BATCH_SIZES` that gives `_STEPS` steps per epoch."""

@@ -87,8 +87,8 @@ def build_core(settings: NetworkSettings, takes: NetworkInput) -> keras.Model:
             of_sample
         )
     if beside is not None:
-        # A straight way to the head as well ("wide and deep": Cheng et al., DLRS 2016, arXiv 1606.07792):
-        # what a covariate merely adds or multiplies need not be put together of rectifiers by few samples.
+        # A straight way to the head as well ("wide and deep": Cheng et al., DLRS 2016, arXiv 1606.07792). In
+        # a linear head, what a covariate adds need not be put together of rectifiers by few samples.
         of_sample = keras.ops.concatenate([of_sample, beside], axis=-1)
     scale = LabelScale.of(takes.label, settings.transform)
     head = HEADS[settings.head].build(of_sample, scale)

@@ -157,6 +157,14 @@ def _check_data(spec: DatasetSpec, recipe: Recipe, aggregate: str) -> None:
         raise SettingsError(
             "a montage needs several views", where="--aggregate", got=f"view {spec.views[0]!r} only"
         )
+    if aggregate == MONTAGE and recipe.invariant:
+        raise SettingsError(
+            f"recipe {recipe.name!r} would turn the montage about its own middle, where the views meet",
+            where="--aggregate",
+            expected=" | ".join(name for name in AGGREGATES if name != MONTAGE),
+            got=MONTAGE,
+            fix="For a montage take a recipe that is not invariant; analyte recipes lists which are",
+        )
 
 
 def _reference(spec: DatasetSpec, asked: str | None) -> str | None:

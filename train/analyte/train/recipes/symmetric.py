@@ -35,14 +35,8 @@ def blur_pool(pictures: Any) -> Any:
 
 
 def faded_corners(pictures: Any, radius: float, softness: float) -> Any:
-    """Fade ``[M, H, W, C]`` to zero outside the disc of `circular_window`: what a turn brings in is not seen.
-
-    Pictures that are no square, a montage of two or three, do not turn: they stay as they are.
-    """
-    _, height, width, _ = pictures.shape
-    if height != width:
-        return pictures
-    return windowed(pictures, circular_window(height, radius, softness))
+    """Fade ``[M, S, S, C]`` to zero outside the disc of `circular_window`: what a turn brings is not seen."""
+    return windowed(pictures, circular_window(pictures.shape[1], radius, softness))
 
 
 def global_mean(pictures: Any) -> Any:
@@ -56,14 +50,11 @@ def global_mean(pictures: Any) -> Any:
 def ring_means(pictures: Any, rings: int) -> Any:
     """Average ``[M, S, S, C]`` over a central disc and rings around it, to ``[M, C * rings]``.
 
-    Where something lies between middle and rim is kept, its direction is not. Pictures that are no square, a
-    montage of two or three, are averaged over all; in one of four the middle is where the views meet.
+    Where something lies between middle and rim is kept, its direction is not.
     """
-    _, height, width, channels = pictures.shape
-    if height != width:
-        return global_mean(pictures)
-    windows = ring_windows(height, rings, _RING_SOFTNESS).reshape(rings, -1)
-    by_channel = keras.layers.Permute((2, 1))(keras.layers.Reshape((height * width, channels))(pictures))
+    _, size, _, channels = pictures.shape
+    windows = ring_windows(size, rings, _RING_SOFTNESS).reshape(rings, -1)
+    by_channel = keras.layers.Permute((2, 1))(keras.layers.Reshape((size * size, channels))(pictures))
     # A product and no convolution: quantization leaves it in float, where its rounding is no bias.
     means = keras.layers.Dense(
         rings,

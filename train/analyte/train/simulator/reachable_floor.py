@@ -24,16 +24,26 @@ import numpy as np
 from analyte.contract.arrays import Float64Array
 from analyte.train.simulator.noise_floor import FLOOR_SPECIMENS, whitened
 from analyte.train.simulator.scene import (
-    CAPILLARY_LENGTH_MM,
+    CONTACT_DEG,
     DEPTH_SPREAD,
     FLICKER_SPREAD,
     LIQUID_DEPTH_MM,
+    MOST_OFFSET,
+    RIM_RADII,
+    WELL_RADIUS,
     Geometry,
+    meniscus_rise_mm,
 )
 from analyte.train.simulator.sensor import FULL_WELL_ELECTRONS, Development, encode_srgb
 from analyte.train.simulator.sessions import (
     BALANCE_SPREAD,
+    COOL_FRACTION,
     EXPOSURE_SPREAD,
+    GRADIENT_PER_FRAME,
+    PLATE_REFLECTANCE,
+    PLATE_SLOPE_PER_UM,
+    SHADOW,
+    VIGNETTE_TANGENT,
     Session,
     automatic_balance,
 )
@@ -78,15 +88,14 @@ def _balance(channel: int) -> Callable[[Session, float], Session]:
     return change
 
 
-def _uniform(width: float) -> float:
-    return width / math.sqrt(12.0)
+def _even(bounds: tuple[float, float]) -> float:
+    """Return the standard deviation of what is drawn evenly between two bounds."""
+    return abs(bounds[1] - bounds[0]) / math.sqrt(12.0)
 
 
-def _rise(contact_deg: float) -> float:
-    # As in `scene.draw_geometry`, in capillary lengths.
-    return math.sqrt(2.0 * (1.0 - math.sin(math.radians(contact_deg))))
-
-
+# As in `scene.draw_geometry`, for a well of middle size: the room beside it ends what can be drawn.
+_ROOM = min(0.5 - RIM_RADII * sum(WELL_RADIUS) / 2 - 0.015, MOST_OFFSET)
+_PLACE = _even((-_ROOM, _ROOM))
 DEPTH = "depth of the liquid"
 PROPERTIES: Mapping[str, Property] = {
     DEPTH: Property(
@@ -94,37 +103,41 @@ PROPERTIES: Mapping[str, Property] = {
         _of_geometry(lambda g, by: replace(g, liquid_depth_mm=g.liquid_depth_mm + by)),
     ),
     "meniscus": Property(
-        _uniform(CAPILLARY_LENGTH_MM * (_rise(45.0) - _rise(65.0))),
+        _even((meniscus_rise_mm(CONTACT_DEG[0]), meniscus_rise_mm(CONTACT_DEG[1]))),
         _of_geometry(lambda g, by: replace(g, meniscus_rise_mm=g.meniscus_rise_mm + by)),
     ),
     "flicker": Property(FLICKER_SPREAD, _of_geometry(lambda g, by: replace(g, light=g.light + by))),
-    "place, x": Property(0.04, _of_geometry(lambda g, by: replace(g, center_x=g.center_x + by))),
-    "place, y": Property(0.04, _of_geometry(lambda g, by: replace(g, center_y=g.center_y + by))),
-    "radius": Property(_uniform(0.08), _of_geometry(lambda g, by: replace(g, radius=g.radius + by))),
+    "place, x": Property(_PLACE, _of_geometry(lambda g, by: replace(g, center_x=g.center_x + by))),
+    "place, y": Property(_PLACE, _of_geometry(lambda g, by: replace(g, center_y=g.center_y + by))),
+    "radius": Property(_even(WELL_RADIUS), _of_geometry(lambda g, by: replace(g, radius=g.radius + by))),
     "rotation": Property(
-        _uniform(360.0), _of_geometry(lambda g, by: replace(g, rotation_deg=g.rotation_deg + by))
+        _even((0.0, 360.0)), _of_geometry(lambda g, by: replace(g, rotation_deg=g.rotation_deg + by))
     ),
-    "light's colour": Property(_uniform(0.5), _of_session(_light)),
+    "light's colour": Property(_even(COOL_FRACTION), _of_session(_light)),
     "exposure": Property(
         EXPOSURE_SPREAD, _of_session(lambda s, by: replace(s, exposure_gain=s.exposure_gain + by))
     ),
     "balance, red": Property(BALANCE_SPREAD, _of_session(_balance(0))),
     "balance, blue": Property(BALANCE_SPREAD, _of_session(_balance(1))),
     "plate": Property(
-        _uniform(0.04), _of_session(lambda s, by: replace(s, plate_reflectance=s.plate_reflectance + by))
+        _even(PLATE_REFLECTANCE),
+        _of_session(lambda s, by: replace(s, plate_reflectance=s.plate_reflectance + by)),
     ),
     "plate's tint": Property(
-        _uniform(0.10), _of_session(lambda s, by: replace(s, plate_slope_per_um=s.plate_slope_per_um + by))
+        _even(PLATE_SLOPE_PER_UM),
+        _of_session(lambda s, by: replace(s, plate_slope_per_um=s.plate_slope_per_um + by)),
     ),
     "gradient": Property(
-        _uniform(0.09), _of_session(lambda s, by: replace(s, gradient_per_frame=s.gradient_per_frame + by))
+        _even(GRADIENT_PER_FRAME),
+        _of_session(lambda s, by: replace(s, gradient_per_frame=s.gradient_per_frame + by)),
     ),
     "vignetting": Property(
-        _uniform(0.20), _of_session(lambda s, by: replace(s, vignette_tangent=s.vignette_tangent + by))
+        _even(VIGNETTE_TANGENT),
+        _of_session(lambda s, by: replace(s, vignette_tangent=s.vignette_tangent + by)),
     ),
-    "shadow": Property(_uniform(0.20), _of_session(lambda s, by: replace(s, shadow=s.shadow + by))),
+    "shadow": Property(_even(SHADOW), _of_session(lambda s, by: replace(s, shadow=s.shadow + by))),
 }
-"""What differs between pictures, with spreads like those that `sessions` and `scene` draw from."""
+"""What differs between pictures, with the spreads that `sessions` and `scene` draw from."""
 
 
 def reachable_floor(studio: Studio, unknown: Iterable[str] = PROPERTIES) -> float:

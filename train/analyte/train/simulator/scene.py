@@ -29,6 +29,12 @@ CAPILLARY_LENGTH_MM = 2.7
 """sqrt(surface tension / (density * gravity)) of water."""
 SURFACE_REFLECTANCE = 0.02
 """Fresnel reflection of water at normal incidence: ((1.33 - 1) / (1.33 + 1))^2."""
+WELL_RADIUS = (0.33, 0.41)
+"""Smallest and largest inner radius of a well in a photograph, frames."""
+MOST_OFFSET = 0.07
+"""Farthest that a well's centre lies from the frame's along either edge, frames."""
+CONTACT_DEG = (45.0, 65.0)
+"""Smallest and largest contact angle of the liquid on the wall: water on polystyrene."""
 RIM_RADII = 1.07
 """Outer edge of the well's wall, in radii of the well."""
 REFERENCE_REFLECTANCE = 0.90
@@ -60,20 +66,24 @@ class Geometry:
 def draw_geometry(seed: int, index: int) -> Geometry:
     """Draw the geometry of sample ``index``; the well with its rim always lies within the frame."""
     rng = generator(seed, GEOMETRY, index)
-    radius = float(rng.uniform(0.33, 0.41))
-    room = min(0.5 - RIM_RADII * radius - 0.015, 0.07)
+    radius = float(rng.uniform(*WELL_RADIUS))
+    room = min(0.5 - RIM_RADII * radius - 0.015, MOST_OFFSET)
     offset = rng.uniform(-room, room, 2)
-    # Rise at a wall with contact angle theta: h = l sqrt(2 (1 - sin theta)); 45 to 65 degrees on polystyrene.
-    contact = math.radians(float(rng.uniform(45.0, 65.0)))
+    contact = float(rng.uniform(*CONTACT_DEG))
     return Geometry(
         center_x=0.5 + float(offset[0]),
         center_y=0.5 + float(offset[1]),
         radius=radius,
         rotation_deg=float(rng.uniform(0.0, 360.0)),
         liquid_depth_mm=LIQUID_DEPTH_MM * (1.0 + DEPTH_SPREAD * float(rng.standard_normal())),
-        meniscus_rise_mm=CAPILLARY_LENGTH_MM * math.sqrt(2.0 * (1.0 - math.sin(contact))),
+        meniscus_rise_mm=meniscus_rise_mm(contact),
         light=1.0 + FLICKER_SPREAD * float(rng.standard_normal()),
     )
+
+
+def meniscus_rise_mm(contact_deg: float) -> float:
+    """Return how high a liquid climbs at a wall: h = l sqrt(2 (1 - sin theta)), l the capillary length."""
+    return CAPILLARY_LENGTH_MM * math.sqrt(2.0 * (1.0 - math.sin(math.radians(contact_deg))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,13 @@ EXPOSURE_SPREAD = 0.03
 """Relative standard deviation of a session's light times exposure."""
 BALANCE_SPREAD = 0.012
 """Relative standard deviation of what the automatic white balance gets wrong, on R and on B."""
+# Lowest and highest of what a session draws evenly; units as in `Session`.
+COOL_FRACTION = (0.25, 0.75)
+PLATE_REFLECTANCE = (0.85, 0.89)
+PLATE_SLOPE_PER_UM = (-0.02, 0.08)
+GRADIENT_PER_FRAME = (0.03, 0.12)
+VIGNETTE_TANGENT = (0.25, 0.45)
+SHADOW = (0.10, 0.30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +138,7 @@ def automatic_balance(
 
 def _draw_session(seed: int, index: int, split: Split | None, camera: str) -> Session:
     rng = generator(seed, SESSION, index)
-    cool = float(rng.uniform(0.25, 0.75))
+    cool = float(rng.uniform(*COOL_FRACTION))
     exposure = 1.0 + EXPOSURE_SPREAD * float(rng.standard_normal())
     draws = 1.0 + BALANCE_SPREAD * rng.standard_normal(2)
     errors = (float(draws[0]), float(draws[1]))
@@ -144,11 +151,11 @@ def _draw_session(seed: int, index: int, split: Split | None, camera: str) -> Se
         exposure_gain=exposure,
         white_balance_gains=automatic_balance(camera, cool, errors),
         white_balance_error=errors,
-        plate_reflectance=float(rng.uniform(0.85, 0.89)),
-        plate_slope_per_um=float(rng.uniform(-0.02, 0.08)),
-        gradient_per_frame=float(rng.uniform(0.03, 0.12)),
-        vignette_tangent=float(rng.uniform(0.25, 0.45)),
-        shadow=float(rng.uniform(0.10, 0.30)),
+        plate_reflectance=float(rng.uniform(*PLATE_REFLECTANCE)),
+        plate_slope_per_um=float(rng.uniform(*PLATE_SLOPE_PER_UM)),
+        gradient_per_frame=float(rng.uniform(*GRADIENT_PER_FRAME)),
+        vignette_tangent=float(rng.uniform(*VIGNETTE_TANGENT)),
+        shadow=float(rng.uniform(*SHADOW)),
         glare=tuple(_draw_glare(rng) for _ in range(int(rng.integers(1, 4)))),
     )
 
