@@ -47,6 +47,7 @@ _REACH_DEG = 45.0 - max(_TURNS_DEG)
 _COMMON: Mapping[str, Any] = {"augment": "none", "colour": "grey", "head": "linear", "loss": "mse"}
 ARMS: dict[str, Mapping[str, Any]] = {
     "conv-flatten": {**_COMMON, "recipe": "conv-flatten", "size": 28, "epochs": 30},
+    "resnet-small": {**_COMMON, "recipe": "resnet-small", "size": 28, "epochs": 30},
 }
 """Options of `analyte.train.settings.train_settings` by name."""
 

@@ -152,6 +152,15 @@ def test_summary_says_when_the_network_is_worse(short: tuple[Path, str]) -> None
     assert "0 of 1 independent group" in record.verdict
 
 
+def test_summary_says_what_few_sessions_assure(short: tuple[Path, str]) -> None:
+    """Coverage times K / (K + 1): one session held out assures half."""
+    run, printed = short
+    interval = load_record(run).interval
+    assert interval.groups == 1
+    assert f"in a new one {50 * interval.coverage:.0f} % is assured" in printed
+    assert "--folds session" in printed
+
+
 @dataclass(frozen=True, slots=True)
 class Stopped:
     """A training in a process of its own, interrupted."""

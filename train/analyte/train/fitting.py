@@ -132,9 +132,10 @@ def fit(
                     shuffle=False,  # the batches are shuffled already
                     callbacks=[recorder],
                 )
+                # One worker may be asked in the last step of all: what comes next is decided together.
+                interrupted = team.agreed(float(ctrl_c.asked or recorder.stopped)) > 0
         finally:
             recorder.close()
-        interrupted = ctrl_c.asked or recorder.stopped
         if interrupted and recorder.best_epoch == 0:
             raise KeyboardInterrupt  # nothing to keep
         if recorder.best_epoch == 0 or not np.isfinite(recorder.history[recorder.best_epoch - 1]["loss"]):

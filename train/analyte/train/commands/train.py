@@ -90,7 +90,8 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Processes that share each batch, on this machine; on several machines set TF_CONFIG instead.",
+    help="Processes that share each batch (a divisor of --batch-size), on this machine; on several machines "
+    "set TF_CONFIG instead.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
@@ -183,4 +184,17 @@ def _summary(record: RunRecord, out: Path) -> str:
             f"{len(record.folds)} folds: network {means[0]:.4g} {unit}, baseline {means[1]:.4g} {unit}; "
             f"worst fold {worst.mae:.4g} {unit} ({', '.join(worst.sessions[:3])})"
         )
+    lines += _assured(record)
     return "\n".join([*lines, f"run: {out} (report.html is for people)"])
+
+
+def _assured(record: RunRecord) -> list[str]:
+    """Say what few sessions leave of the coverage; nothing where they leave all of it."""
+    interval = record.interval
+    if interval.guaranteed == interval.coverage:
+        return []
+    more = "" if record.folds else "; --folds session rests them on all"
+    return [
+        f"intervals: {100 * interval.coverage:.0f} % over the {interval.groups} sessions that they rest on; "
+        f"in a new one {100 * interval.guaranteed:.0f} % is assured, whatever its errors{more}"
+    ]
