@@ -39,8 +39,13 @@ AUGMENT = {"pad_food_dye": "field"}
 """Domain of the augmentation by set: several phones took one of them, a rig with one camera the others."""
 
 _COLUMNS = (
-    "recipe", "px", "seeds", "MAE", "RMSE", "accuracy", "rotation, %", "parameters", "MMAC", "ms", "CPU s",
+    "recipe", "epochs", "px", "seeds", "MAE", "RMSE", "accuracy", "rotation, %", "parameters", "MMAC", "ms",
+    "CPU s",
 )  # fmt: skip
+
+
+_SETTINGS = ("recipe", "epochs", "size_px", "colour", "augment")
+"""Lines that differ in these are different rows of the table."""
 
 
 def _dataset_folder(name: str) -> Path:
@@ -86,7 +91,7 @@ def measure_one(name: str, recipe: str, seed: int, epochs: int) -> dict[str, Any
     trained = train(dataset, settings)
     cpu_s = time.process_time() - began
     model = fold(trained.core)
-    test = load_part(dataset, "test", trained.preprocessing)
+    test = load_part(dataset, "test", trained.preprocessing, trained.covariates)
     found = predict(model, test.data)
     metrics = regression_metrics(test.data.values, found["value"])
     curve = regression_metrics(test.data.values, trained.baseline.predict(test.data.images))
@@ -161,20 +166,20 @@ def table(options: argparse.Namespace) -> None:
     rows = _read(options.results)
     for name in dict.fromkeys(row["set"] for row in rows):
         mine = [row for row in rows if row["set"] == name]
-        by_recipe = {
-            r: [x for x in mine if x["recipe"] == r] for r in dict.fromkeys(x["recipe"] for x in mine)
-        }
+        by_recipe: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+        for row in mine:
+            by_recipe.setdefault(tuple(row[key] for key in _SETTINGS), []).append(row)
         curve = _mean(next(iter(by_recipe.values())), "baseline_mae", ".3g")
         print(f"### {name}\n\nErrors in {mine[0]['unit']}; calibration curve (baseline): MAE {curve}.\n")
         print(f"| {' | '.join(_COLUMNS)} |")
         print(f"| --- |{' --: |' * (len(_COLUMNS) - 1)}")
-        for recipe, found in sorted(
-            by_recipe.items(), key=lambda item: statistics.fmean(row["mae"] for row in item[1])
+        for found in sorted(
+            by_recipe.values(), key=lambda found: statistics.fmean(row["mae"] for row in found)
         ):
             first = found[0]
             print(
-                f"| {recipe} | {first['size_px']} | {len(found)} | {_mean(found, 'mae', '.3g')} "
-                f"| {_mean(found, 'rmse', '.3g')} | {_mean(found, 'rounded_accuracy', '.3f')} "
+                f"| {first['recipe']} | {first['epochs']} | {first['size_px']} | {len(found)} "
+                f"| {_mean(found, 'mae', '.3g')} | {_mean(found, 'rmse', '.3g')} | {_mean(found, 'rounded_accuracy', '.3f')} "
                 f"| {_mean(found, 'rotation_percent', '.2f')} | {first['parameters']} "
                 f"| {first['macs'] / 1e6:.2f} | {statistics.median(r['latency_ms'] for r in found):.2f} "
                 f"| {statistics.fmean(r['train_cpu_s'] for r in found):.0f} |"

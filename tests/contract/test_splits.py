@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analyte.contract.dataset import SPLITS, Dataset, DatasetSpec, Sample, Split, View
 from analyte.contract.errors import DatasetError
-from analyte.contract.splits import assign_splits
+from analyte.contract.splits import SPLIT_BY, assign_splits
 from contract.datasets import assert_one_line
 
 SPEC = DatasetSpec(name="d", analyte="dye", unit="mg/L", range=(0.0, 1.0))
@@ -99,11 +99,42 @@ def test_no_training_samples() -> None:
 
 def test_group_in_test_and_train() -> None:
     marks: list[Split | None] = ["train", "test", "val", "train"]
-    refused(dataset(["a", "a", "b", "c"], marks), "both in test and in training", "got a")
+    refused(dataset(["a", "a", "b", "c"], marks), "stand in two splits", "got a (a in test and train)")
 
 
 def test_group_in_test_and_val() -> None:
-    refused(dataset(["a", "b", "b"], ["train", "test", "val"]), "both in test and in training", "got b")
+    refused(
+        dataset(["a", "b", "b"], ["train", "test", "val"]), "stand in two splits", "got b (b in test and val)"
+    )
+
+
+def test_group_in_train_and_val() -> None:
+    """What was trained on neither chooses the epoch nor calibrates the interval."""
+    refused(dataset(["a", "a", "b"], ["train", "val", "test"]), "stand in two splits", "(a in train and val)")
+
+
+def days(count: int) -> Dataset:
+    """A dataset of specimens that were photographed on five days."""
+    data = dataset([f"g{i}" for i in range(count)])
+    return replace(data, samples=tuple(replace(s, session=f"day{i % 5}") for i, s in enumerate(data.samples)))
+
+
+def test_whole_sessions() -> None:
+    by_group, by_session = (assign_splits(days(60), seed=0, by=by) for by in SPLIT_BY)
+    found = {s.session: {other.split for other in by_session.samples if other.session == s.session}
+             for s in by_session.samples}  # fmt: skip
+    assert all(len(splits) == 1 for splits in found.values())
+    assert set(by_session.counts()) == set(SPLITS)
+    assert any(len({s.split for s in by_group.samples if s.session == day}) > 1 for day in found)
+
+
+def test_sessions_that_share_specimens_cannot_be_set_apart() -> None:
+    data = dataset([f"g{i % 4}" for i in range(40)])
+    crossed = replace(
+        data, samples=tuple(replace(s, session=f"day{i // 8}") for i, s in enumerate(data.samples))
+    )
+    with pytest.raises(DatasetError, match="stand in two splits"):
+        assign_splits(crossed, seed=0, by="session")
 
 
 def test_marked_test_rows_stay_and_validation_comes_from_training() -> None:

@@ -11,7 +11,7 @@ import pytest
 from analyte.contract.dataset import Sample
 from analyte.contract.errors import SettingsError
 from analyte.train.batches import LabelledPictures
-from analyte.train.cross_validation import cross_validate, fold_seed, split_folds, write_folds
+from analyte.train.cross_validation import cross_validate, fold_seed, hold_back, split_folds, write_folds
 from analyte.train.parts import Part
 
 
@@ -40,6 +40,37 @@ def test_no_group_on_both_sides(folds: int | str) -> None:
     for inside, outside in found:
         for keys in (whole.groups, whole.sessions) if folds == "session" else (whole.groups,):
             assert not {keys[i] for i in inside} & {keys[i] for i in outside}
+
+
+def test_a_specimen_of_several_sessions_leaves_training_with_each() -> None:
+    groups = [f"g{i}" for i in range(40)]
+    groups[1] = groups[0]  # one specimen on day 0 and on day 1
+    whole = part(groups, [f"day{i % 4}" for i in range(40)])
+    for inside, outside in split_folds(whole, "session"):
+        assert not {groups[i] for i in inside} & {groups[i] for i in outside}
+    assert sorted(len(inside) for inside, _ in split_folds(whole, "session")) == [29, 29, 30, 30]
+
+
+@pytest.mark.parametrize("folds", [3, "session"])
+def test_what_a_fold_holds_back(folds: int | str) -> None:
+    whole = part([f"g{i % 12}" for i in range(48)], [f"day{i % 4}" for i in range(48)])
+    train, val = hold_back(whole, folds, seed=0)
+    assert len(train.samples) + len(val.samples) == 48
+    assert not set(train.groups) & set(val.groups)
+    if folds == "session":
+        assert len(set(val.sessions)) == 1
+        assert not set(train.sessions) & set(val.sessions)
+
+
+def test_new_by_session_only_where_whole_sessions_are_held_out() -> None:
+    whole = part(GROUPS, SESSIONS)
+
+    def value(inside: Part, outside: Part, number: int) -> dict[str, np.ndarray]:
+        found = outside.data.values
+        return {"value": found, "sigma": found + 1.0, "features": found[:, np.newaxis]}
+
+    assert cross_validate(whole, "session", value).new_by == tuple(SESSIONS)
+    assert cross_validate(whole, 6, value).new_by == tuple(GROUPS)
 
 
 @pytest.mark.parametrize(("groups", "folds"), [(["a"] * 48, 2), (GROUPS, 7), (["a"] * 48, "session")])

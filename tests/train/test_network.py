@@ -55,6 +55,24 @@ def test_heads_and_transforms(head: str, transform: str) -> None:
     check_contract(network(head=head, transform=transform), 1)
 
 
+@pytest.mark.parametrize("bounds", [(0.1, 0.7), (0.0, 0.3), (5.0, 80.0)])
+@pytest.mark.parametrize("transform", ["scale", "log"])
+def test_bounded_stays_in_the_range_to_the_last_digit(bounds: tuple[float, float], transform: str) -> None:
+    """Rounding on the way back to the label's unit would make a device say: out of range."""
+    spec = DatasetSpec(name="d", analyte="a", unit="u", range=bounds)
+    keras.utils.set_random_seed(0)
+    settings = network_settings(spec, head="bounded", transform=transform)  # type: ignore[arg-type]
+    core = build_core(settings, NetworkInput(spec.label, spec.views, SIZE))
+    layer = core.get_layer("head_value")
+    for bias in (-60.0, 60.0):
+        kernel, _ = layer.get_weights()
+        layer.set_weights([kernel * 0.0, np.array([bias], np.float32)])
+        pictures = graph_input(random_pictures(3, 1, size=SIZE))
+        value = keras.ops.convert_to_numpy(core(pictures, training=False)["value"]).astype(np.float64)
+        assert bounds[0] <= value.min() <= value.max() <= bounds[1]
+        assert abs(value - bounds[bias > 0]).max() < 1e-5 * bounds[1]
+
+
 @pytest.mark.parametrize("name", AGGREGATES)
 @pytest.mark.parametrize("views", [2, 4])
 def test_aggregates(name: str, views: int) -> None:

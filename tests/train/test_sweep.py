@@ -195,6 +195,20 @@ class TestKilled:
         assert best == load_record(story.folder / "trials" / f"{story.record['best']:03d}")
         assert best.seed == SEED
 
+    def test_summary_is_no_praise(self, story: Story, study: Path, space: Path) -> None:
+        """The verdict is the run's own, and the least of several errors is called what it is."""
+        again = ["sweep", study, "-o", story.folder, "--space", space, "--resume"]
+        again += ["--trials", TRIALS, "--seed", SEED]
+        printed = subprocess.run(
+            [sys.executable, "-m", "analyte.cli", *map(str, again)],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        ).stdout
+        finished_trials = sum(trial["status"] == "finished" for trial in story.record["trials"])
+        assert f"the least of {finished_trials} errors it flatters" in printed
+        assert f"validation: {load_record(story.folder / 'best').verdict}\n" in printed
+
     def test_leaves_no_litter(self, story: Story) -> None:
         assert {path.name for path in story.folder.iterdir()} == {
             ".lock", "best", "plan.json", "sweep.json", "sweep.png", "trials", "trials.csv",

@@ -13,14 +13,20 @@ import keras
 import numpy as np
 import pytest
 
+from analyte.contract.covariates import CovariateSpec
 from analyte.contract.dataset import Dataset, Sample, View
 from analyte.contract.errors import DatasetError
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.pictures import load_pictures
-from analyte.contract.preprocessing import Box
+from analyte.contract.preprocessing import Box, PreprocessingSpec
 from analyte.contract.run import RunRecord, load_record, load_samples
-from analyte.train.parts import choose_size
+from analyte.train import training
+from analyte.train.fitting import Fit, predict
+from analyte.train.parts import choose_size, load_part, new_by
 from analyte.train.recipes.registry import RECIPES
+from analyte.train.run_writer import write_run
+from analyte.train.settings import train_settings
+from analyte.train.training import Trained, fit_one, train
 from train.tiny_studies import SESSIONS, Study, split_dataset, train_run, write_study
 
 RECIPE = dataclasses.replace(RECIPES["isotropic"], size_step=8, min_size=16)
@@ -47,12 +53,81 @@ class TestChooseSize:
 
     @pytest.mark.parametrize(
         ("sides", "expected"),
-        [([], 64), ([500], 64), ([64], 64), ([63], 56), ([500, 31], 24), ([16], 16), ([5], 16)],
+        [([], 40), ([500], 64), ([64], 64), ([63], 56), ([500, 31], 24), ([16], 16), ([5], 16)],
     )
     def test_automatic(self, one_view_study: Path, sides: list[int], expected: int) -> None:
         """Never larger than the smallest region's shorter side: enlarging adds nothing."""
         regions = [Box(x=0, y=0, w=side + 7, h=side) for side in sides] or [None]
         assert self.size(one_view_study, None, *regions) == expected
+
+
+def sample(group: str, session: str) -> Sample:
+    return Sample(f"{group}{session}", 1.0, (), group, session, None)
+
+
+def test_new_by_session_where_no_session_trains() -> None:
+    train = [sample("a", "monday"), sample("b", "tuesday")]
+    assert new_by(train, [sample("c", "friday"), sample("d", "friday")]) == ["friday", "friday"]
+    # One day on both sides: what is new is the specimen.
+    assert new_by(train, [sample("c", "friday"), sample("d", "monday")]) == ["c", "d"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A training that held every session out once."""
+    dataset = split_dataset(write_study(tmp_path_factory.mktemp("folds") / "study", Study(samples=72)))
+    settings = train_settings(
+        dataset.spec, size=16, epochs=2, batch_size=32, head="linear", augment="none", folds="session"
+    )
+    return train(dataset, settings)
+
+
+class TestFolds:
+    """Intervals of a run with folds are multiples of the sigma that its own network gives."""
+
+    def test_every_session_is_new_once(self, trained: Trained) -> None:
+        found = trained.folds
+        assert found is not None
+        assert set(found.new_by) == {f"day{i}" for i in range(SESSIONS - 1)}
+        assert len(found.records) == SESSIONS - 1
+
+    def test_same_sigma_in_folds_and_network(self, trained: Trained) -> None:
+        """A fold's own sigma is that of other residuals: its multiples mean nothing for the network."""
+        found = trained.folds
+        assert found is not None
+        sigma = predict(trained.core, trained.val.data)["sigma"]
+        np.testing.assert_allclose(found.sigma, sigma[0], rtol=1e-6)
+
+    def test_the_interval_is_as_wide_as_the_errors_are(self, trained: Trained, tmp_path: Path) -> None:
+        record = write_run(trained, tmp_path)
+        found = trained.folds
+        assert found is not None
+        largest = np.abs(found.value - found.true).max()
+        assert record.interval.groups == SESSIONS - 1
+        assert 0.5 * largest < record.median_half_width < 3.0 * largest
+
+
+def test_ctrl_c_while_fine_tuning_keeps_what_was_fitted_before(
+    one_view_study: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    dataset = split_dataset(one_view_study)
+    settings = train_settings(dataset.spec, recipe="transfer-mobilenetv3", size=32, epochs=10)
+
+    def fit(core: keras.Model, *_: object, **__: object) -> Fit:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return Fit([{"epoch": 1, "loss": 1.0, "val_mae": 2.0}], 1, interrupted=False)
+
+    monkeypatch.setattr(training, "fit", fit)
+    monkeypatch.setattr(training, "load_backbone_weights", lambda *_: None)
+    settings = dataclasses.replace(settings, weights=Path("any.weights.h5"))
+    part = load_part(dataset, "val", PreprocessingSpec(size=32))
+    core, done = fit_one(dataset, settings, 32, CovariateSpec(), part, part, seed=0)
+    assert done.interrupted
+    assert (done.best_epoch, len(done.history), len(calls)) == (1, 1, 2)
+    assert np.isfinite(predict(core, part.data)["value"]).all()
 
 
 @pytest.fixture(scope="module")

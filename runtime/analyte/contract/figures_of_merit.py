@@ -130,7 +130,8 @@ def _notes(levels: int, lowest: float, lod: Figure, loq: Figure) -> tuple[str, .
     if below:
         notes.append(
             f"Below the lowest level, {lowest:g}, where nothing was measured: the {' and the '.join(below)} "
-            "limit. ICH Q2(R2) asks to confirm a limit with samples of about that concentration."
+            "limit. ICH Q2(R2) asks to confirm a limit with samples of about that concentration. On a scale "
+            "whose zero is not the absence of the analyte (pH, angles, steps) it means nothing."
         )
     return tuple(notes)
 

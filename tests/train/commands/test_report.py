@@ -151,3 +151,25 @@ class TestRefusals:
         assert outcome.code == 7
         assert file in outcome.stderr
         assert not (tmp_path / "report.html").exists()
+
+
+def test_a_run_with_covariates(one_view_study: Path, tmp_path: Path, invoke: Invoke) -> None:
+    """The network gets them in the report as it got them in training."""
+    study = tmp_path / "study"
+    shutil.copytree(one_view_study, study)
+    header, *rows = (study / "labels.csv").read_text("utf-8").splitlines()
+    lines = [f"{header},temperature", *(f"{row},{20 + index % 5}" for index, row in enumerate(rows))]
+    (study / "labels.csv").write_text("\n".join(lines) + "\n", "utf-8")
+    with (study / "dataset.toml").open("a", encoding="utf-8") as file:
+        file.write('covariates = ["temperature"]\n')
+    options = ("--size", 16, "--epochs", 1, "--augment", "none")
+    trained = invoke("train", study, "-o", tmp_path / "run", *options)
+    assert trained.code == 0, trained.stderr
+    said = report(invoke, tmp_path / "run", study, "-o", tmp_path / "again.html", "--split", "val")
+    # The same samples, hence the same difference as in the run's own report.
+    errors = load_record(tmp_path / "run").validation_mae
+    assert said["difference"] == pytest.approx(errors["keras"] - errors["baseline"], rel=1e-4)
+    # Data without them are refused, and named.
+    outcome = invoke("report", tmp_path / "run", one_view_study, "-o", tmp_path / "x.html", "--split", "test")
+    assert outcome.code == 3
+    assert "temperature" in outcome.stderr

@@ -146,7 +146,7 @@ def test_summary_says_when_the_network_is_worse(short: tuple[Path, str]) -> None
     run, printed = short
     record = load_record(run)
     assert record.validation_mae["keras"] > record.validation_mae["baseline"]
-    assert f"validation: {record.verdict}\n" in printed
+    assert f"validation, which also chose the epoch: {record.verdict}\n" in printed
     # One session is no proof either way: the report's rule, not a comparison of two numbers.
     assert "cannot be told apart from the calibration curve" in record.verdict
     assert "0 of 1 independent group" in record.verdict

@@ -111,6 +111,12 @@ def test_no_two_alike_and_no_more_than_there_are(tmp_path: Path) -> None:
     assert len({tuple(trial.items()) for trial in trials}) == 6
 
 
+def test_as_many_as_asked_from_a_range(tmp_path: Path) -> None:
+    """Whole numbers of a range come again by chance: that is no lack of them."""
+    trials = draw_trials(space_of("batch-size = { low = 8, high = 32 }", tmp_path), OPTIONS, 20, 0)
+    assert len({trial["batch-size"] for trial in trials}) == 20
+
+
 def test_arguments_are_understood_by_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Settings, to arguments, to what the command would be called with."""
     monkeypatch.chdir(tmp_path)

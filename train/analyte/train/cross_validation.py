@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, LeaveOneGroupOut
+from sklearn.model_selection import GroupKFold, GroupShuffleSplit, LeaveOneGroupOut
 from tqdm import tqdm
 
 from analyte.contract.arrays import Float64Array
 from analyte.contract.errors import SettingsError
 from analyte.contract.metrics import regression_metrics
 from analyte.contract.run import FoldRecord
+from analyte.contract.splits import VAL_FRACTION
 from analyte.train.baseline import fit_baseline
 from analyte.train.parts import Part
 from analyte.train.settings import BY_SESSION
@@ -37,16 +38,19 @@ class OutOfFold:
     fold: np.ndarray
     """Number of the fold, from 0."""
     sessions: tuple[str, ...]
+    new_by: tuple[str, ...]
+    """What made each sample new to the network that predicted it, see `analyte.train.parts.new_by`."""
     records: tuple[FoldRecord, ...]
 
 
 def split_folds(part: Part, folds: int | str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return indices to train on and to hold out, per fold. No group is on both sides.
 
-    Raises: SettingsError when there are fewer groups than folds.
+    A specimen that was photographed in several sessions leaves training with each of them.
+    Raises: SettingsError when there are fewer groups than folds, or too little to train on.
     """
     by_session = folds == BY_SESSION
-    keys = part.sessions if by_session else part.groups
+    keys = _keys(part, folds)
     wanted = len(set(keys)) if by_session else int(folds)
     if not 2 <= wanted <= len(set(keys)):
         raise SettingsError(
@@ -54,13 +58,46 @@ def split_folds(part: Part, folds: int | str) -> list[tuple[np.ndarray, np.ndarr
             where="--folds",
             expected="2 folds or more, and a group or session for each",
             got=f"{wanted} folds, {len(set(keys))} {'sessions' if by_session else 'groups'}",
+            fix="Ask for fewer folds, or name sessions in a session column",
         )
     splitter = LeaveOneGroupOut() if by_session else GroupKFold(wanted)
     index = np.arange(len(part.samples))
-    found = [(np.asarray(a), np.asarray(b)) for a, b in splitter.split(index, groups=keys)]
-    if min(len(train) for train, _ in found) < _LEAST_TRAIN:
-        raise SettingsError("a fold would leave too few samples to train on", where="--folds")
+    found = [
+        (_without_groups_of(part, np.asarray(a), np.asarray(b)), np.asarray(b))
+        for a, b in splitter.split(index, groups=keys)
+    ]
+    fewest = min(found, key=lambda fold: len(fold[0]))[0]
+    least_keys = min(len({keys[i] for i in inside}) for inside, _ in found)
+    if len(fewest) < _LEAST_TRAIN or least_keys < 2:
+        raise SettingsError(
+            "a fold would leave too few samples to train on",
+            where="--folds",
+            expected=f"{_LEAST_TRAIN} samples of 2 {'sessions' if by_session else 'groups'} beside it",
+            got=f"{len(fewest)} samples of {least_keys}",
+            fix="Ask for more folds, or leave --folds out",
+        )
     return found
+
+
+def hold_back(part: Part, folds: int | str, seed: int) -> tuple[Part, Part]:
+    """Split what a fold trains on into training and validation, as a training without folds is split.
+
+    ``part`` holds two sessions or groups or more.
+    """
+    keys = _keys(part, folds)
+    splitter = GroupShuffleSplit(1, test_size=VAL_FRACTION, random_state=seed)
+    inside, outside = next(splitter.split(np.arange(len(part.samples)), groups=keys))
+    kept = _without_groups_of(part, inside, outside)
+    return part.take(kept if len(kept) else inside), part.take(outside)
+
+
+def _keys(part: Part, folds: int | str) -> list[str]:
+    return part.sessions if folds == BY_SESSION else part.groups
+
+
+def _without_groups_of(part: Part, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
+    groups = np.asarray(part.groups, np.str_)
+    return inside[~np.isin(groups[inside], groups[outside])]
 
 
 def cross_validate(
@@ -75,6 +112,7 @@ def cross_validate(
     arrays = {name: np.zeros(size) for name in ("value", "sigma", "baseline", "fold")}
     records: list[FoldRecord] = []
     parts = split_folds(part, folds)
+    whole = _whole_sessions(part, parts)
     for number, (inside, outside) in enumerate(tqdm(parts, desc="folds", file=sys.stderr, disable=None)):
         train, held_out = part.take(inside), part.take(outside)
         predicted = fit_and_predict(train, held_out, number)
@@ -97,8 +135,15 @@ def cross_validate(
         baseline=arrays["baseline"],
         fold=arrays["fold"].astype(int),
         sessions=tuple(part.sessions),
+        new_by=tuple(part.sessions if whole else part.groups),
         records=tuple(records),
     )
+
+
+def _whole_sessions(part: Part, parts: list[tuple[np.ndarray, np.ndarray]]) -> bool:
+    """Say whether each session was new to the network that predicted it."""
+    sessions = np.asarray(part.sessions, np.str_)
+    return not any(np.isin(sessions[inside], sessions[outside]).any() for inside, outside in parts)
 
 
 def write_folds(part: Part, found: OutOfFold, path: Path) -> None:

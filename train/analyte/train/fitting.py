@@ -90,6 +90,7 @@ def fit(
             where="--batch-size",
             expected=f"a multiple of {team.count}",
             got=batch_size,
+            fix="Set --batch-size to such a number, or another number of workers",
         )
     steps = _steps_per_epoch(len(train.values), batch_size)
     optimizer = keras.optimizers.AdamW(

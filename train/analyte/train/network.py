@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
 
 from analyte.contract.label import LabelSpec
 from analyte.contract.run import FEATURES_LAYER
@@ -91,10 +92,15 @@ def build_core(settings: NetworkSettings, takes: NetworkInput) -> keras.Model:
         # a linear head, what a covariate adds need not be put together of rectifiers by few samples.
         of_sample = keras.ops.concatenate([of_sample, beside], axis=-1)
     scale = LabelScale.of(takes.label, settings.transform)
-    head = HEADS[settings.head].build(of_sample, scale)
+    ending = HEADS[settings.head]
+    head = ending.build(of_sample, scale)
+    value = scale.value(head.z)
+    if ending.bounded:
+        # Rounding on the way back from z leaves the range by a last digit, and a device would say so.
+        value = keras.ops.clip(value, *_within(takes.label))
     outputs = {
         "fitted": head.fitted,
-        "value": keras.layers.Identity(name="value")(scale.value(head.z)),
+        "value": keras.layers.Identity(name="value")(value),
         "sigma": keras.layers.Identity(name="sigma")(scale.width(head.sigma, head.z)),
         "features": features,
     }
@@ -115,6 +121,16 @@ def _features(image: Any, settings: NetworkSettings, takes: NetworkInput) -> Any
     pictures = keras.ops.reshape(colours, (-1, *colours.shape[2:]))
     features = settings.recipe.trunk(pictures)
     return keras.ops.reshape(features, (-1, len(takes.views) * features.shape[-1]))
+
+
+def _within(label: LabelSpec) -> tuple[float, float]:
+    """Return the lowest and the highest float32 inside the declared range, label's unit."""
+    low, high = np.float32(label.low), np.float32(label.high)
+    if float(low) < label.low:
+        low = np.nextafter(low, np.float32(np.inf))
+    if float(high) > label.high:
+        high = np.nextafter(high, np.float32(-np.inf))
+    return float(low), float(high)
 
 
 def _covariates(covariates: Any, takes: CovariateInput) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,8 @@ from tqdm import tqdm
 
 from analyte.contract.covariates import CovariateSpec
 from analyte.contract.dataset import Dataset, Sample
-from analyte.contract.errors import DatasetError
+from analyte.contract.errors import DatasetError, ImageError
+from analyte.contract.imaging import read_image
 from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec
 from analyte.train.batches import LabelledPictures
@@ -55,6 +57,17 @@ def load_part(
     return Part(samples, LabelledPictures(images, values, beside))
 
 
+def new_by(train: Sequence[Sample], held_out: Sequence[Sample]) -> list[str]:
+    """Return what makes each held-out sample new: its session, or its group where sessions also train.
+
+    Errors of one session are alike, so intervals and limits rest on whole ones; but only sessions that
+    trained nothing say anything of a session to come.
+    """
+    if {sample.session for sample in train} & {sample.session for sample in held_out}:
+        return [sample.group for sample in held_out]
+    return [sample.session for sample in held_out]
+
+
 def join_parts(parts: Sequence[Part]) -> Part:
     """Return the samples of several parts as one."""
     return Part(
@@ -70,8 +83,9 @@ def join_parts(parts: Sequence[Part]) -> Part:
 def choose_size(dataset: Dataset, recipe: Recipe, asked: int | None) -> int:
     """Return the edge of the network's picture, pixels.
 
-    Automatic: the smallest region's shorter side, rounded down to what the recipe's pooling needs, at most
-    64. Enlarging pictures adds no information. Raises: DatasetError when ``asked`` does not fit the recipe.
+    Automatic: the shorter side of the smallest region (without regions, of the first photograph), rounded
+    down to what the recipe's pooling needs, at most 64. Enlarging pictures adds no information. Samples of
+    the test split are not looked at. Raises: DatasetError when ``asked`` does not fit the recipe.
     """
     step, least = recipe.size_step, recipe.min_size
     if asked is not None:
@@ -82,11 +96,14 @@ def choose_size(dataset: Dataset, recipe: Recipe, asked: int | None) -> int:
                 expected=f"a multiple of {step} px, at least {least}",
             )
         return asked
-    sides = [
-        min(view.region.w, view.region.h)
-        for sample in dataset.samples
-        for view in sample.views
-        if view.region is not None
-    ]
-    shortest = min(sides, default=_MAX_AUTO_SIZE)
+    views = [view for sample in dataset.samples if sample.split != "test" for view in sample.views]
+    sides = [min(view.region.w, view.region.h) for view in views if view.region is not None]
+    shortest = min(sides) if sides else _shorter_side(views[0].path)
     return max(least, min(max(_MAX_AUTO_SIZE, least), shortest) // step * step)
+
+
+def _shorter_side(path: Path) -> int:
+    try:
+        return int(min(read_image(path).shape[:2]))
+    except ImageError:
+        return _MAX_AUTO_SIZE  # reading the data says which pictures are bad, all at once

@@ -29,7 +29,7 @@ from analyte.train.cost import count_macs, measure_latency
 from analyte.train.cross_validation import write_folds
 from analyte.train.fitting import Fit, choose_batch_size, predict
 from analyte.train.folding import fold
-from analyte.train.parts import Part, join_parts
+from analyte.train.parts import Part, join_parts, new_by
 from analyte.train.plots import plot_predicted
 from analyte.train.report.contents import report_inputs
 from analyte.train.report.from_run import HISTORY_FILE, values_of_turned
@@ -180,27 +180,29 @@ def _settings(trained: Trained) -> dict[str, str | int | float | bool | None]:
 
 
 def _interval(trained: Trained, predicted: dict[str, Float64Array]) -> IntervalCalibration:
-    """Calibrate on what was held out: every session where there are folds, else the validation split."""
+    """Calibrate on what was held out: every sample where there are folds, else the validation split."""
     if trained.folds is not None:
         found = trained.folds
         return calibrate_interval(
-            found.true, found.value, found.sigma, coverage=_COVERAGE, groups=found.sessions
+            found.true, found.value, found.sigma, coverage=_COVERAGE, groups=found.new_by
         )
     return calibrate_interval(
         trained.val.data.values,
         predicted["value"],
         predicted["sigma"],
         coverage=_COVERAGE,
-        groups=trained.val.sessions,
+        groups=new_by(trained.train.samples, trained.val.samples),
     )
 
 
 def _foreign(trained: Trained, val_features: Float64Array) -> ForeignCalibration:
+    new = new_by(trained.train.samples, trained.val.samples)
+    whole = new == trained.val.sessions
     return calibrate_foreign(
         predict(trained.core, trained.train.data)["features"],
         val_features,
-        train_groups=trained.train.sessions,
-        val_groups=trained.val.sessions,
+        train_groups=trained.train.sessions if whole else trained.train.groups,
+        val_groups=new,
     )
 
 

@@ -18,8 +18,10 @@ from analyte.contract.preprocessing import PreprocessingSpec
 from analyte.train.augmentation import AUGMENTATIONS, Augmentation
 from analyte.train.baseline import fit_baseline
 from analyte.train.batches import LabelledPictures
-from analyte.train.cross_validation import OutOfFold, Predicted, cross_validate, fold_seed
+from analyte.train.cross_validation import OutOfFold, Predicted, cross_validate, fold_seed, hold_back
 from analyte.train.fitting import Fit, FitSettings, fit, predict
+from analyte.train.heads.constant_sigma import get_sigma, set_sigma
+from analyte.train.heads.registry import HEADS
 from analyte.train.network import CovariateInput, NetworkInput, build_core
 from analyte.train.parts import Part, choose_size, join_parts, load_part
 from analyte.train.recipes.weights import freeze_backbone, load_backbone_weights
@@ -66,19 +68,10 @@ def train(dataset: Dataset, settings: TrainSettings) -> Trained:
     parts = [load_part(dataset, name, preprocessing, covariates) for name in ("train", "val")]
     _check(dataset, parts[0])
     baseline = fit_baseline(parts[0].data.images, parts[0].data.values, parts[0].groups)
-    folds = None
-    if settings.folds is not None:
-
-        def fold(inside: Part, outside: Part, number: int) -> Predicted:
-            # Without a validation split nothing is chosen by what is held out.
-            seed = fold_seed(settings.fit.seed, number)
-            core, done = fit_one(dataset, settings, preprocessing.size, covariates, inside, None, seed=seed)
-            if done.interrupted:
-                raise KeyboardInterrupt  # a fold that was cut short says nothing of the others
-            return predict(core, outside.data)
-
-        folds = cross_validate(join_parts(parts), settings.folds, fold)
     core, fitted = fit_one(dataset, settings, preprocessing.size, covariates, *parts, seed=settings.fit.seed)
+    folds = None
+    if settings.folds is not None and not fitted.interrupted:
+        folds = _fold(dataset, settings, preprocessing.size, covariates, join_parts(parts), core)
     return Trained(
         dataset=dataset,
         settings=settings,
@@ -94,6 +87,33 @@ def train(dataset: Dataset, settings: TrainSettings) -> Trained:
     )
 
 
+def _fold(
+    dataset: Dataset,
+    settings: TrainSettings,
+    size: int,
+    covariates: CovariateSpec,
+    part: Part,
+    core: keras.Model,
+) -> OutOfFold:
+    """Cross-validate the procedure that gave ``core``: each fold holds back a validation part of its own."""
+    assert settings.folds is not None
+    folds = settings.folds
+    constant = not HEADS[settings.network.head].learns_sigma
+
+    def fold(inside: Part, outside: Part, number: int) -> Predicted:
+        seed = fold_seed(settings.fit.seed, number)
+        train, val = hold_back(inside, folds, seed)
+        of_fold, done = fit_one(dataset, settings, size, covariates, train, val, seed=seed)
+        if done.interrupted:
+            raise KeyboardInterrupt  # a fold that was cut short says nothing of the others
+        if constant:
+            # Intervals are multiples of sigma: errors here and readings there need the same one.
+            set_sigma(of_fold, get_sigma(core))
+        return predict(of_fold, outside.data)
+
+    return cross_validate(part, folds, fold)
+
+
 def fit_one(
     dataset: Dataset,
     settings: TrainSettings,
@@ -104,7 +124,7 @@ def fit_one(
     *,
     seed: int,
 ) -> tuple[keras.Model, Fit]:
-    """Build and fit one network; without ``val`` for all epochs, choosing nothing."""
+    """Build and fit one network; ``val`` chooses its epoch, without it the last one is kept."""
     _reproducible(seed)
     core = build_core(settings.network, _takes(dataset, size, train.data, covariates))
     chosen = dataclasses.replace(settings.fit, seed=seed)
@@ -117,6 +137,7 @@ def fit_one(
             where="--weights",
             expected="a transfer recipe",
             got=settings.network.recipe.name,
+            fix="analyte recipes --help says which take weights; leave --weights out for the others",
         )
     load_backbone_weights(core, settings.weights)
     return core, _fine_tune(core, dataset, settings, chosen, *data)
@@ -160,7 +181,11 @@ def _fine_tune(
     gentle = dataclasses.replace(
         chosen, epochs=chosen.epochs - frozen, learning_rate=_FINE_TUNING * chosen.learning_rate
     )
-    second = _fit(core, dataset, settings, gentle, train, val)
+    try:
+        second = _fit(core, dataset, settings, gentle, train, val)
+    except KeyboardInterrupt:  # before its first good epoch
+        core.set_weights(kept)
+        return Fit(first.history, first.best_epoch, interrupted=True)
     history = [*first.history, *({**entry, "epoch": entry["epoch"] + frozen} for entry in second.history)]
     if val is not None and _best(first) < _best(second):
         core.set_weights(kept)
@@ -205,10 +230,12 @@ def _check(dataset: Dataset, train: Part) -> None:
             where=dataset.root,
             expected=f"at least {_MIN_TRAIN}",
             got=len(train.samples),
+            fix="Photograph more specimens, or give fewer of them to validation and test",
         )
     if np.ptp(train.data.values) == 0:
         raise DatasetError(
             "all training samples have the same value, so there is nothing to learn",
             where=dataset.root,
             got=f"{train.data.values[0]:g} {dataset.spec.unit}",
+            fix="Photograph specimens of at least two values, better six",
         )

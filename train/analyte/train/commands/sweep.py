@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from analyte.contract.dataset import Dataset
 from analyte.contract.labels_file import load_dataset
-from analyte.contract.splits import assign_splits
+from analyte.contract.run import load_record
+from analyte.contract.splits import SPLIT_BY, SplitBy, assign_splits
 from analyte.train.commands.train import command as train_command
 
 if TYPE_CHECKING:
@@ -44,6 +45,13 @@ _FOLDS = next(parameter for parameter in train_command.params if parameter.name 
     "--folds", type=_FOLDS.type, help="Compare by cross-validation instead of by the validation split."
 )
 @click.option(
+    "--split-by",
+    type=click.Choice(SPLIT_BY),
+    default="group",
+    show_default=True,
+    help="As for analyte train.",
+)
+@click.option(
     "--ray-address",
     metavar="HOST:PORT|auto",
     help="Cluster to run on, of which this machine is a node; all nodes must see DATASET and OUT at the "
@@ -63,6 +71,7 @@ def command(
     trials: int,
     workers: int | None,
     folds: int | str | None,
+    split_by: SplitBy,
     ray_address: str | None,
     resume: bool,
     seed: int,
@@ -80,7 +89,7 @@ def command(
     from analyte.train.sweep.ray_cluster import prepare_ray
     from analyte.train.sweep.search_space import DEFAULT_SPACE, draw_trials, load_space, train_options
 
-    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed)
+    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed, by=split_by)
     options = train_options()
     chosen = load_space(space or DEFAULT_SPACE, options)
     plan = SweepPlan(
@@ -98,7 +107,8 @@ def command(
     if ray_address is None:
         workers = min(workers or len(os.sched_getaffinity(0)), len(plan.trials))
     with folder.locked():
-        always = _always(dataset, seed, folds, unit, analyte)
+        always = _always(dataset, {"--seed": seed, "--folds": folds, "--split-by": split_by, "--unit": unit,
+                                   "--analyte": analyte})  # fmt: skip
         record = _sweep(folder, plan, data, chosen.searched, always, workers, ray_address)
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, folder, dataset, always))
 
@@ -160,11 +170,8 @@ def _sweep(
     return record
 
 
-def _always(
-    dataset: Path, seed: int, folds: int | str | None, unit: str | None, analyte: str | None
-) -> list[str]:
+def _always(dataset: Path, given: Mapping[str, object]) -> list[str]:
     """Return the arguments of ``analyte train`` that are the same for all trials."""
-    given = {"--seed": seed, "--folds": folds, "--unit": unit, "--analyte": analyte}
     pairs = [[name, str(value)] for name, value in given.items() if value is not None]
     return [str(dataset.absolute()), *(word for pair in pairs for word in pair)]
 
@@ -189,13 +196,13 @@ def _summary(record: SweepRecord, folder: SweepFolder, dataset: Path, always: li
     lines += [f"trial {trial.number} failed: {trial.reason}" for trial in record.failed]
     if record.failed:
         lines.append(f"{len(record.failed)} of {len(record.trials)} trials failed")
-    assert best.error is not None
-    assert best.baseline is not None
-    better = "beats" if best.error < best.baseline else "does NOT beat"
+    run = folder.path / str(record.best_run)
+    count = len(record.trials) - len(record.failed)
     lines += [
-        f"best: trial {best.number}, MAE {best.error:.4g} {record.unit}; it {better} the calibration curve "
-        f"({best.baseline:.4g} {record.unit})",
-        f"run: {folder.path / str(record.best_run)}",
+        f"best: trial {best.number}, MAE {best.error:.4g} {record.unit} (calibration curve "
+        f"{best.baseline:.4g}); as the least of {count} errors it flatters",
+        f"validation: {load_record(run).verdict}",
+        f"run: {run}",
         f"picture: {folder.path / PICTURE_NAME}",
         f"the same again: {again}",
     ]

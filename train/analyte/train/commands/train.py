@@ -13,7 +13,7 @@ from analyte.contract.errors import SettingsError
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import RECORD_FILE, RunRecord
-from analyte.contract.splits import assign_splits
+from analyte.contract.splits import SPLIT_BY, SplitBy, assign_splits
 from analyte.train.local_workers import local_workers
 from analyte.train.tensorflow_start import start_team
 
@@ -93,6 +93,13 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
     help="Processes that share each batch (a divisor of --batch-size), on this machine; on several machines "
     "set TF_CONFIG instead.",
 )
+@click.option(
+    "--split-by",
+    type=click.Choice(SPLIT_BY),
+    default="group",
+    show_default=True,
+    help="What stays whole when no split column says what is for the test: specimens, or whole sessions.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
 @click.option("--analyte", help="What is measured, where no dataset.toml states it.")
@@ -106,6 +113,7 @@ def command(
     overwrite: bool,
     as_json: bool,
     workers: int,
+    split_by: SplitBy,
     **options: Any,
 ) -> None:
     """Fit a regressor to the photographs of DATASET and write a run folder.
@@ -115,7 +123,8 @@ def command(
     Ctrl-C stops early and keeps the best epoch (exit code 130).
     """
     check_output(out, overwrite=overwrite, marker=RECORD_FILE)
-    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=options["seed"])
+    data = load_dataset(dataset, unit=unit, analyte=analyte)
+    data = assign_splits(data, seed=options["seed"], by=split_by)
     _warn_of_duplicates(data)
     _warn_of_groups(data)
     with local_workers(workers) as others:
@@ -151,6 +160,16 @@ def _warn_of_groups(data: Dataset) -> None:
             "may stand in training and test alike and errors look too small; a group column prevents it",
             err=True,
         )
+        return
+    trained, judged = (
+        {s.session for s in data.samples if (s.split == "train") is own} for own in (True, False)
+    )
+    if shared := trained & judged:
+        click.echo(
+            f"analyte: warning: {len(shared)} of {len(judged)} sessions in validation and test also train, "
+            "so errors and intervals say nothing of new ones; --split-by session holds whole sessions out",
+            err=True,
+        )
 
 
 def _warn_of_duplicates(data: Dataset) -> None:
@@ -171,7 +190,7 @@ def _summary(record: RunRecord, out: Path) -> str:
     lines = [
         f"{stopped}: {record.recipe}, {record.parameters} parameters, {record.preprocessing.size} px, "
         f"best of {record.epochs} epochs: {record.best_epoch}, {record.seconds:.0f} s",
-        f"validation: {record.verdict}",
+        f"validation, which also chose the epoch: {record.verdict}",
     ]
     if record.folds:
         total = sum(fold.n for fold in record.folds)
@@ -195,6 +214,6 @@ def _assured(record: RunRecord) -> list[str]:
         return []
     more = "" if record.folds else "; --folds session rests them on all"
     return [
-        f"intervals: {100 * interval.coverage:.0f} % over the {interval.groups} sessions that they rest on; "
-        f"in a new one {100 * interval.guaranteed:.0f} % is assured, whatever its errors{more}"
+        f"intervals: {100 * interval.coverage:.0f} % over the {interval.groups} independent groups that they "
+        f"rest on; in a new one {100 * interval.guaranteed:.0f} % is assured, whatever its errors{more}"
     ]

@@ -26,5 +26,6 @@ HEAD = Head(
     targets=targets,
     losses=tuple(LOSSES),
     loss=scalar_loss,
+    bounded=True,
     learns_sigma=False,
 )

@@ -26,6 +26,11 @@ def constant_sigma(features: Any, scale: LabelScale) -> Any:
     return layer(features)[:, 0]
 
 
+def get_sigma(core: keras.Model) -> float:
+    """Return the sigma of a network whose head has a constant one, on the scale of z."""
+    return float(core.get_layer(_LAYER).get_weights()[1][0])
+
+
 def set_sigma(core: keras.Model, sigma: float) -> None:
     """Set the sigma of a network whose head has a constant one, on the scale of z."""
     layer = core.get_layer(_LAYER)

@@ -36,5 +36,7 @@ class Head:
     """Names of the losses that fit this head; the first is its own."""
     loss: Callable[[str, LabelScale], Callable[[Any, Any], Any]]
     """From a name in ``losses`` to a function of targets and ``fitted`` that gives a loss per sample."""
+    bounded: bool = False
+    """Whether the value stays in the declared range."""
     learns_sigma: bool = True
     """Whether sigma comes from the picture; else it is one number, set from the validation residuals."""

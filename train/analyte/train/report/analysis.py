@@ -243,12 +243,12 @@ def foreign_sentence(distances: Float64Array, calibration: ForeignCalibration) -
     ``distances``: ``[N]``, standard deviations, as `Readings.distances`.
     """
     beyond, n = int(np.sum(distances > calibration.limit)), len(distances)
-    sessions = f"{calibration.groups} session{'s' * (calibration.groups != 1)}"
+    groups = f"{calibration.groups} independent group{'s' * (calibration.groups != 1)}"
     return (
         "A device refuses a picture as foreign when its features lie farther than "
         f"{number(calibration.limit)} standard deviations from those of the training pictures. This limit "
-        f"was calibrated to refuse {percent(calibration.refused)} of the good pictures of new sessions, on "
-        f"{sessions} that the distance was fitted without, and has headroom for integer artifacts. Of the "
+        f"was calibrated to refuse {percent(calibration.refused)} of the good pictures of new groups, on "
+        f"{groups} that the distance was fitted without, and has headroom for integer artifacts. Of the "
         f"readings shown it refuses {beyond} of {n}: {percent(beyond / n)}. Their distance: median "
         f"{number(float(np.median(distances)))}, largest {number(float(distances.max()))}."
     )

@@ -33,7 +33,7 @@ def inputs_of_run(run: Path, dataset: Dataset, split: ShownSplit) -> ReportInput
     record = load_record(run)
     shown, everything, left_out = choose_samples(dataset, record, split)
     model = _load_model(run / MODEL_FILE)
-    part = load_part(shown, split, record.preprocessing)
+    part = load_part(shown, split, record.preprocessing, record.covariates)
     said = predict(model, part.data)
     return report_inputs(
         record,
@@ -66,6 +66,15 @@ def choose_samples(dataset: Dataset, record: RunRecord, split: ShownSplit) -> tu
             where=dataset.root,
             expected=f"views {', '.join(record.views)} in {record.label.unit}",
             got=f"views {', '.join(dataset.spec.views)} in {dataset.spec.unit}",
+        )
+    known_covariates = set(dataset.spec.covariate_names)
+    if missing := [name for name in record.covariates.names if name not in known_covariates]:
+        raise DatasetError(
+            "the dataset lacks covariates that the model takes",
+            where=dataset.root,
+            expected=", ".join(missing),
+            got=", ".join(dataset.spec.covariate_names) or "none",
+            fix="Add the columns to labels.csv and name them in dataset.toml",
         )
     trained_on = _as_trained(dataset, record)
     if split == "val":

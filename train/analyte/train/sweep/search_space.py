@@ -30,9 +30,11 @@ from analyte.contract.validation import in_words
 
 DEFAULT_SPACE = Path(__file__).with_name("default_space.toml")
 
-OF_THE_SWEEP = ("folds", "seed", "unit", "analyte")
+OF_THE_SWEEP = ("folds", "split-by", "seed", "unit", "analyte")
 """Options of ``analyte train`` that the sweep takes itself, the same for all trials."""
 _NOT_SEARCHED = ("out", "overwrite", "json", "workers")
+_DRAWS = 8
+"""Draws per trial that is asked for."""
 _DIGITS = 4
 """Significant digits of a number drawn from a range: enough to search by, short enough to type again."""
 _NUMBERS = (click.types.IntParamType, click.types.FloatParamType)
@@ -152,12 +154,15 @@ def draw_trials(
     with warnings.catch_warnings():
         # The number of trials tells it as well.
         warnings.filterwarnings("ignore", message="The total space of parameters", category=UserWarning)
-        drawn = list(ParameterSampler(distributions, count, random_state=seed))
+        # Ranges are drawn from with replacement: more draws make up for those that come again.
+        drawn = list(ParameterSampler(distributions, _DRAWS * count, random_state=seed))
     trials: list[dict[str, Value]] = []
     for settings in drawn:
         trial = {name: _tidy(settings[name], entry, options[name]) for name, entry in space.root.items()}
         if trial not in trials:
             trials.append(trial)
+        if len(trials) == count:
+            break
     return trials
 
 
