@@ -179,7 +179,8 @@ def table(options: argparse.Namespace) -> None:
             first = found[0]
             print(
                 f"| {first['recipe']} | {first['epochs']} | {first['size_px']} | {len(found)} "
-                f"| {_mean(found, 'mae', '.3g')} | {_mean(found, 'rmse', '.3g')} | {_mean(found, 'rounded_accuracy', '.3f')} "
+                f"| {_mean(found, 'mae', '.3g')} | {_mean(found, 'rmse', '.3g')} "
+                f"| {_mean(found, 'rounded_accuracy', '.3f')} "
                 f"| {_mean(found, 'rotation_percent', '.2f')} | {first['parameters']} "
                 f"| {first['macs'] / 1e6:.2f} | {statistics.median(r['latency_ms'] for r in found):.2f} "
                 f"| {statistics.fmean(r['train_cpu_s'] for r in found):.0f} |"

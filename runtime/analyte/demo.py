@@ -19,10 +19,11 @@ from analyte.contract.errors import AnalyteError
 from analyte.contract.output import check_output
 from analyte.runtime.tables import format_table
 
-_SAMPLES, _SESSIONS, _SIZE_PX = 1000, 30, 96
+_SAMPLES, _SESSIONS, _SIZE_PX = 1000, 36, 96
 _NETWORK_PX, _EPOCHS = 32, 20
 """Small and short: the demo shows the way in minutes; a real training takes the defaults. Photographs of many
-days: what a network cannot learn from a few is what changes between days."""
+days: what a network cannot learn from a few is what changes between days, and a verdict with confidence takes
+six that were held out."""
 
 _MARKER = "DEMO.txt"
 """Tells a folder of the demo from one with real readings, which is never overwritten."""

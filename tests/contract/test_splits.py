@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analyte.contract.dataset import SPLITS, Dataset, DatasetSpec, Sample, Split, View
 from analyte.contract.errors import DatasetError
-from analyte.contract.splits import SPLIT_BY, assign_splits
+from analyte.contract.splits import SPLIT_BY, assign_splits, new_by
 from contract.datasets import assert_one_line
 
 SPEC = DatasetSpec(name="d", analyte="dye", unit="mg/L", range=(0.0, 1.0))
@@ -147,3 +147,14 @@ def test_marked_test_rows_stay_and_validation_comes_from_training() -> None:
 def test_complete_marks_stay_as_they_are() -> None:
     data = dataset(["a", "b", "c"], ["val", "test", "train"])
     assert assign_splits(data, seed=7) == data
+
+
+def sample(group: str, session: str) -> Sample:
+    return Sample(f"{group}{session}", 1.0, (), group, session, None)
+
+
+def test_new_by_session_where_no_session_trains() -> None:
+    train = [sample("a", "monday"), sample("b", "tuesday")]
+    assert new_by(train, [sample("c", "friday"), sample("d", "friday")]) == ["friday", "friday"]
+    # One day on both sides: what is new is the specimen.
+    assert new_by(train, [sample("c", "friday"), sample("d", "monday")]) == ["c", "d"]

@@ -206,7 +206,7 @@ class TestKilled:
             check=True,
         ).stdout
         finished_trials = sum(trial["status"] == "finished" for trial in story.record["trials"])
-        assert f"the least of {finished_trials} errors it flatters" in printed
+        assert f"chosen by it among {finished_trials}, it flatters" in printed
         assert f"validation: {load_record(story.folder / 'best').verdict}\n" in printed
 
     def test_leaves_no_litter(self, story: Story) -> None:

@@ -22,7 +22,7 @@ from analyte.contract.preprocessing import Box, PreprocessingSpec
 from analyte.contract.run import RunRecord, load_record, load_samples
 from analyte.train import training
 from analyte.train.fitting import Fit, predict
-from analyte.train.parts import choose_size, load_part, new_by
+from analyte.train.parts import choose_size, load_part
 from analyte.train.recipes.registry import RECIPES
 from analyte.train.run_writer import write_run
 from analyte.train.settings import train_settings
@@ -59,17 +59,6 @@ class TestChooseSize:
         """Never larger than the smallest region's shorter side: enlarging adds nothing."""
         regions = [Box(x=0, y=0, w=side + 7, h=side) for side in sides] or [None]
         assert self.size(one_view_study, None, *regions) == expected
-
-
-def sample(group: str, session: str) -> Sample:
-    return Sample(f"{group}{session}", 1.0, (), group, session, None)
-
-
-def test_new_by_session_where_no_session_trains() -> None:
-    train = [sample("a", "monday"), sample("b", "tuesday")]
-    assert new_by(train, [sample("c", "friday"), sample("d", "friday")]) == ["friday", "friday"]
-    # One day on both sides: what is new is the specimen.
-    assert new_by(train, [sample("c", "friday"), sample("d", "monday")]) == ["c", "d"]
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec, is_grey
 from analyte.contract.reading import Reason
 from analyte.contract.run import MODEL_FILE, DatasetRecord, load_record, load_samples
+from analyte.contract.splits import new_by
 from analyte.contract.verdict import Verdict, compare_with_curve
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.protocol import Prediction
@@ -73,6 +74,8 @@ class Chosen:
     """``test``: marked as such, or what training left aside; ``all``: data that training knew nothing of."""
     seen: int
     """Samples that were left out because training or validation saw them."""
+    new_by: list[str]
+    """What makes each sample new to the model, see `analyte.contract.splits.new_by`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +160,8 @@ def choose_samples(dataset: Dataset, subject: Subject) -> Chosen:
     candidates = marked if marked.samples else dataset
     known = frozenset(subject.dataset.seen)
     hashes = sample_hashes(candidates.samples)
-    fresh = tuple(
-        sample for sample, digest in zip(candidates.samples, hashes, strict=True) if digest not in known
-    )
+    fresh = tuple(s for s, digest in zip(candidates.samples, hashes, strict=True) if digest not in known)
+    trained = dataset.subset("train").samples if marked.samples else set(candidates.samples) - set(fresh)
     seen = len(candidates.samples) - len(fresh)
     if not fresh:
         raise DatasetError(
@@ -169,7 +171,7 @@ def choose_samples(dataset: Dataset, subject: Subject) -> Chosen:
             fix="Evaluate on pictures that training never saw",
         )
     split = "test" if marked.samples or seen else "all"
-    return Chosen(replace(dataset, samples=fresh), split, seen)
+    return Chosen(replace(dataset, samples=fresh), split, seen, new_by(tuple(trained), fresh))
 
 
 def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
@@ -192,8 +194,7 @@ def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
         _result(name, subject, true, prediction, refusals(subject, images, prediction, beside))
         for name, prediction in said.items()
     )
-    groups = [sample.group for sample in chosen.samples]
-    verdict = compare_with_curve(true, said["keras"].value, by_curve, groups, unit)
+    verdict = compare_with_curve(true, said["keras"].value, by_curve, choice.new_by, unit)
     return Evaluation(dataset.spec.name, choice.split, choice.seen, unit, (first, curve, *others), verdict)
 
 

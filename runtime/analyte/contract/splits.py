@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -105,3 +106,14 @@ def _refuse_shared_groups(dataset: Dataset) -> None:
             got=f"{', '.join(shared[:5])} ({shared[0]} in {first})",
             fix="Put every group into one split",
         )
+
+
+def new_by(train: Sequence[Sample], held_out: Sequence[Sample]) -> list[str]:
+    """Return what makes each held-out sample new: its session, or its group where sessions also train.
+
+    Errors of one session are alike, so what is said of errors counts whole ones; but only sessions that
+    trained nothing say anything of a session to come.
+    """
+    if {sample.session for sample in train} & {sample.session for sample in held_out}:
+        return [sample.group for sample in held_out]
+    return [sample.session for sample in held_out]

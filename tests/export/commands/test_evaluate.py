@@ -136,7 +136,7 @@ def test_verdict_by_group(
     """Five pictures of each group, and predictors of known error."""
     dataset, rng = load_dataset(one_view_study), np.random.default_rng(3)
     samples = tuple(
-        replace(sample, group=f"g{i // 5}")
+        replace(sample, group=f"g{i // 5}", session=f"g{i // 5}")
         for i, sample in enumerate(dataset.subset("test").samples[: 5 * groups])
     )
     subject = open_subject(one_view_run)

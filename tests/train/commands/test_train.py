@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -141,6 +142,18 @@ def test_duplicates_across_splits_are_warned_of(study: Path, invoke: Invoke, tmp
     assert "0000 (train) and 0005 (test)" in outcome.stderr
 
 
+def test_sessions_on_both_sides_are_warned_of(study: Path, invoke: Invoke, tmp_path: Path) -> None:
+    """Specimens are apart, days are not: said before any work, with what to do."""
+    copied = tmp_path / "study"
+    shutil.copytree(study, copied)
+    text = (copied / "labels.csv").read_text("utf-8")
+    (copied / "labels.csv").write_text(re.sub(r"day(\d),day\d,", r"day\1,day0,", text), "utf-8")
+    outcome = invoke("train", copied, "-o", tmp_path / "run", "--size", 17)
+    assert "warning: 1 of 1 sessions in validation and test also train" in outcome.stderr
+    assert "--split-by session" in outcome.stderr
+    assert "also train" not in invoke("train", study, "-o", tmp_path / "run", "--size", 17).stderr
+
+
 def test_summary_says_when_the_network_is_worse(short: tuple[Path, str]) -> None:
     """After one epoch the calibration curve is better, and that is said plainly."""
     run, printed = short
@@ -157,7 +170,7 @@ def test_summary_says_what_few_sessions_assure(short: tuple[Path, str]) -> None:
     run, printed = short
     interval = load_record(run).interval
     assert interval.groups == 1
-    assert f"in a new one {50 * interval.coverage:.0f} % is assured" in printed
+    assert f"on 1 independent group, they assure {50 * interval.coverage:.0f} % in a new one" in printed
     assert "--folds session" in printed
 
 

@@ -221,7 +221,7 @@ class TestNumbers:
             ["day3", "10", "1.500", "1.500", "0 %"],
         ]
         assert "farther than 4 standard deviations" in found.text
-        assert "to refuse 2 % of the good pictures of new sessions, on 9 sessions" in found.text
+        assert "to refuse 2 % of the good pictures of new groups, on 9 independent groups" in found.text
         assert "Of the readings shown it refuses 2 of 40: 5 %." in found.text
         assert "These samples took part in the calibration" not in found.text
         alt = "median 1.500, largest 40 standard deviations. 2 lie beyond the limit of 4."

@@ -39,7 +39,7 @@ class OutOfFold:
     """Number of the fold, from 0."""
     sessions: tuple[str, ...]
     new_by: tuple[str, ...]
-    """What made each sample new to the network that predicted it, see `analyte.train.parts.new_by`."""
+    """What made each sample new to the network that predicted it, see `analyte.contract.splits.new_by`."""
     records: tuple[FoldRecord, ...]
 
 

@@ -57,17 +57,6 @@ def load_part(
     return Part(samples, LabelledPictures(images, values, beside))
 
 
-def new_by(train: Sequence[Sample], held_out: Sequence[Sample]) -> list[str]:
-    """Return what makes each held-out sample new: its session, or its group where sessions also train.
-
-    Errors of one session are alike, so intervals and limits rest on whole ones; but only sessions that
-    trained nothing say anything of a session to come.
-    """
-    if {sample.session for sample in train} & {sample.session for sample in held_out}:
-        return [sample.group for sample in held_out]
-    return [sample.session for sample in held_out]
-
-
 def join_parts(parts: Sequence[Part]) -> Part:
     """Return the samples of several parts as one."""
     return Part(

@@ -22,6 +22,7 @@ from analyte.contract.run import (
     RunSamples,
     save_record,
 )
+from analyte.contract.splits import new_by
 from analyte.contract.versions import installed_versions
 from analyte.train.augmentation import AUGMENTATIONS
 from analyte.train.augmentation.contact_sheet import write_contact_sheet
@@ -29,7 +30,7 @@ from analyte.train.cost import count_macs, measure_latency
 from analyte.train.cross_validation import write_folds
 from analyte.train.fitting import Fit, choose_batch_size, predict
 from analyte.train.folding import fold
-from analyte.train.parts import Part, join_parts, new_by
+from analyte.train.parts import Part, join_parts
 from analyte.train.plots import plot_predicted
 from analyte.train.report.contents import report_inputs
 from analyte.train.report.from_run import HISTORY_FILE, values_of_turned

@@ -200,7 +200,7 @@ def _summary(record: SweepRecord, folder: SweepFolder, dataset: Path, always: li
     count = len(record.trials) - len(record.failed)
     lines += [
         f"best: trial {best.number}, MAE {best.error:.4g} {record.unit} (calibration curve "
-        f"{best.baseline:.4g}); as the least of {count} errors it flatters",
+        f"{best.baseline:.4g}); chosen by it among {count}, it flatters",
         f"validation: {load_record(run).verdict}",
         f"run: {run}",
         f"picture: {folder.path / PICTURE_NAME}",

@@ -160,7 +160,6 @@ def _warn_of_groups(data: Dataset) -> None:
             "may stand in training and test alike and errors look too small; a group column prevents it",
             err=True,
         )
-        return
     trained, judged = (
         {s.session for s in data.samples if (s.split == "train") is own} for own in (True, False)
     )
@@ -212,8 +211,9 @@ def _assured(record: RunRecord) -> list[str]:
     interval = record.interval
     if interval.guaranteed == interval.coverage:
         return []
-    more = "" if record.folds else "; --folds session rests them on all"
+    more = "" if record.folds else "; --folds session calibrates on all sessions"
     return [
-        f"intervals: {100 * interval.coverage:.0f} % over the {interval.groups} independent groups that they "
-        f"rest on; in a new one {100 * interval.guaranteed:.0f} % is assured, whatever its errors{more}"
+        f"intervals: for {100 * interval.coverage:.0f} % of true values; calibrated on {interval.groups} "
+        f"independent group{'s' * (interval.groups != 1)}, they assure "
+        f"{100 * interval.guaranteed:.0f} % in a new one{more}"
     ]

@@ -14,6 +14,7 @@ import numpy as np
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.dataset import SPLITS, Dataset, Sample
 from analyte.contract.run import RunRecord
+from analyte.contract.splits import new_by
 from analyte.train.report.rotation import RotationCurve, rotation_curves
 
 ShownSplit = Literal["val", "test"]
@@ -147,7 +148,7 @@ def report_inputs(
         readings=Readings(
             sample_ids=tuple(sample.id for sample in samples),
             sessions=tuple(sample.session for sample in samples),
-            groups=tuple(sample.group for sample in samples),
+            groups=tuple(new_by(dataset.subset("train").samples, samples)),
             true=true,
             predicted=predicted,
             baseline=baseline,
