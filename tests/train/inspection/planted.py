@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import csv
-from collections.abc import Sequence
+import functools
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +19,7 @@ from analyte.contract.labels_file import load_dataset
 from analyte.train.inspection.checks import run_checks
 from analyte.train.inspection.finding import Finding
 from analyte.train.inspection.inspection import Inspection, inspect
+from conftest import Invoke
 
 EDGE = 64
 """Edge of the photographs, pixels: what the network takes."""
@@ -70,6 +75,14 @@ class Planted:
         """Return the rows with these cells."""
         return [row for row in self.rows if all(row[key] == value for key, value in wanted.items())]
 
+    def covariate(self, name: str, cell: Callable[[Row], object], *, numeric: bool = True) -> None:
+        """Add a column of numbers or categories and declare it, after those of its kind."""
+        for row in self.rows:
+            row[name] = str(cell(row))
+        key = "covariates" if numeric else "categorical_covariates"
+        declared = [*json.loads(self.toml.get(key, "[]")), name]
+        self.toml[key] = json.dumps(declared)
+
     def drop(self, *columns: str) -> None:
         """Take columns out."""
         for row in self.rows:
@@ -79,9 +92,14 @@ class Planted:
 
 def sound(views: Sequence[str] = ("sample",)) -> Planted:
     """Return a study in which nothing is to be found: every session photographs every level once."""
+    return copy.deepcopy(_sound(tuple(views)))
+
+
+@functools.cache
+def _sound(views: tuple[str, ...]) -> Planted:
     study = Planted()
     rng = np.random.default_rng(0)
-    if tuple(views) != ("sample",):
+    if views != ("sample",):
         study.toml["views"] = "[" + ", ".join(f'"{view}"' for view in views) + "]"
     for session in range(SESSIONS):
         light = np.exp(rng.normal(0.0, 0.03, 3))
@@ -153,3 +171,25 @@ def findings_in(folder: Path) -> dict[str, Finding]:
     found = run_checks(inspected(folder))
     assert len({entry.code for entry in found}) == len(found)
     return {entry.code: entry for entry in found}
+
+
+def checked(invoke: Invoke, folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what ``analyte data check --json`` finds, by code, each at most once.
+
+    The exit code and the counts have to agree with it.
+    """
+    outcome = invoke("data", "check", folder, "--json")
+    assert outcome.stdout, outcome.stderr
+    printed = json.loads(outcome.stdout)
+    found = {entry["code"]: entry for entry in printed["findings"]}
+    severities = [entry["severity"] for entry in printed["findings"]]
+    assert len(found) == len(severities)
+    assert printed["counts"] == {name: severities.count(name) for name in ("error", "warning", "note")}
+    assert printed["passed"] == ("error" not in severities)
+    assert outcome.code == (3 if "error" in severities else 0)
+    return found
+
+
+def severities(found: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return the severity of each kind of finding."""
+    return {code: entry["severity"] for code, entry in found.items()}

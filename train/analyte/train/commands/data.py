@@ -49,9 +49,9 @@ def _dataset_options(function: _Command) -> _Command:
 def check(dataset: Path, size: int | None, unit: str | None, analyte: str | None, as_json: bool) -> None:
     """Look for what would make errors look smaller than they are, or readings wrong.
 
-    Copies and look-alikes across splits or groups, groups in two splits, wrong or missing labels and
-    covariates, values that were never shown, light that differs between sessions or tells the value, clipped
-    pixels.
+    Copies and look-alikes across splits or groups, groups or sessions in two splits, values and covariates
+    that training never shows, covariates or light that tell the value, light that differs between sessions,
+    clipped pixels.
 
     Each finding has a severity, the rows it is about, and what to do. Exit code 0 with warnings and notes
     only, 3 with errors: training would refuse the data, or an error measured on them would mean nothing.

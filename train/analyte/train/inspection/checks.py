@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from analyte.train.inspection.copies import check_copies, check_look_alikes
-from analyte.train.inspection.covariates import check_covariates
+from analyte.train.inspection.covariates import check_shown, check_telling
 from analyte.train.inspection.exposure import check_exposure
 from analyte.train.inspection.finding import SEVERITIES, Finding
-from analyte.train.inspection.grouping import check_amount, check_groups, check_shared_groups, check_splits
+from analyte.train.inspection.grouping import (
+    check_amount,
+    check_groups,
+    check_shared_groups,
+    check_shared_sessions,
+    check_splits,
+)
 from analyte.train.inspection.inspection import Check, Inspection
 from analyte.train.inspection.pictures import (
     check_grey,
@@ -24,6 +30,7 @@ CHECKS: Mapping[str, Check] = {
     "readable": check_readable,
     "splits": check_splits,
     "shared groups": check_shared_groups,
+    "shared sessions": check_shared_sessions,
     "copies": check_copies,
     "look-alikes": check_look_alikes,
     "groups": check_groups,
@@ -31,7 +38,8 @@ CHECKS: Mapping[str, Check] = {
     "extrapolation": check_extrapolation,
     "coverage": check_coverage,
     "balance": check_balance,
-    "covariates": check_covariates,
+    "covariates shown": check_shown,
+    "covariates telling": check_telling,
     "light": check_light,
     "confounding": check_confounding,
     "exposure": check_exposure,

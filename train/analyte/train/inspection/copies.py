@@ -175,7 +175,9 @@ def _is_split_later(inspection: Inspection, sample: Sample) -> bool:
 def _view_hashes(samples: Sequence[Sample]) -> npt.NDArray[np.str_]:
     """Return a hash of file and region per view, ``[N, V]``."""
     single = [replace(sample, views=(view,)) for sample in samples for view in sample.views]
-    return np.asarray(sample_hashes(single), np.str_).reshape(len(samples), -1)
+    return np.asarray(sample_hashes(single), np.str_).reshape(
+        len(samples), len(samples[0].views) if samples else 1
+    )
 
 
 class _Wanted:

@@ -1,84 +1,128 @@
-"""Checks of covariates: numbers and categories beside the picture."""
+"""Checks of covariates, numbers and categories beside the picture: what training shows, what they tell."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
+from collections.abc import Sequence
 
+import numpy as np
+
+from analyte.contract.covariates import CovariateSpec, fit_covariates
 from analyte.contract.dataset import Sample
-from analyte.train.inspection.finding import Finding, count, listed
+from analyte.train.inspection.association import PER_KIND, ranks_of, share_explained, share_predicted
+from analyte.train.inspection.finding import Finding, count, listed, shown
 from analyte.train.inspection.inspection import Inspection, finding
 
-
-def check_covariates(inspection: Inspection) -> list[Finding]:
-    """Declared columns that are missing, cells that are empty or no number, views that contradict."""
-    spec = inspection.dataset.spec
-    declared = {**dict.fromkeys(spec.covariates, True), **dict.fromkeys(spec.categorical_covariates, False)}
-    findings: list[Finding] = []
-    for name, numeric in declared.items():
-        if name not in inspection.table.columns:
-            findings.append(
-                finding(
-                    "covariate-missing",
-                    "error",
-                    f"dataset.toml declares the covariate {name!r}, and the labels have no such column, or "
-                    "an empty one",
-                    f"Add the column {name}, or take it out of dataset.toml",
-                )
-            )
-            continue
-        bad = [sample for sample in inspection.samples if not _valid(inspection, sample, name, numeric)]
-        if bad:
-            wanted = "one finite number" if numeric else "one category"
-            findings.append(
-                finding(
-                    "covariate-unusable",
-                    "error",
-                    f"{count(len(bad), 'sample')} without {wanted} as covariate {name!r}",
-                    "Fill the cell, the same in every row of a sample",
-                    at=inspection.where(bad),
-                    details=_shown(inspection, bad, name),
-                )
-            )
-        elif not numeric:
-            findings += _unseen_categories(inspection, name)
-    return findings
+_TELLS = 0.98
+"""Share of the variance of the values from which a covariate tells them by itself."""
 
 
-def _cells(inspection: Inspection, sample: Sample, name: str) -> set[str]:
-    return {inspection.table.cell(view, name) for view in sample.views}
-
-
-def _valid(inspection: Inspection, sample: Sample, name: str, numeric: bool) -> bool:
-    cells = _cells(inspection, sample, name)
-    if not numeric:
-        return len(cells) == 1 and "" not in cells
-    try:
-        # Python reads 1_5 as 15.
-        numbers = {float("" if "_" in cell else cell) for cell in cells}
-    except ValueError:
-        return False
-    return len(numbers) == 1 and all(map(math.isfinite, numbers))
-
-
-def _shown(inspection: Inspection, bad: list[Sample], name: str) -> list[str]:
-    found = Counter(" / ".join(sorted(map(repr, _cells(inspection, sample, name)))) for sample in bad)
-    return [f"{text} ({n})" for text, n in found.most_common()]
-
-
-def _unseen_categories(inspection: Inspection, name: str) -> list[Finding]:
-    """Categories of the test split that training does not show."""
-    shown = {cell for sample in inspection.training for cell in _cells(inspection, sample, name)}
-    unseen = [sample for sample in inspection.test if not _cells(inspection, sample, name) <= shown]
-    if not unseen:
+def check_shown(inspection: Inspection) -> list[Finding]:
+    """Numbers beyond those of the training split, and categories that it lacks."""
+    dataset = inspection.dataset
+    training = dataset.subset("train").samples
+    judged = [sample for sample in inspection.samples if sample.split in ("val", "test")]
+    if not training or not judged:
         return []
-    names = sorted({cell for sample in unseen for cell in _cells(inspection, sample, name)} - shown)
+    spec = fit_covariates(
+        dataset.spec.covariates,
+        dataset.spec.categorical_covariates,
+        [dataset.covariates_of(sample) for sample in training],
+    )
+    return [*_beyond(inspection, spec, judged), *_unknown(inspection, spec, judged)]
+
+
+def _beyond(inspection: Inspection, spec: CovariateSpec, judged: Sequence[Sample]) -> list[Finding]:
+    refused: dict[str, Sample] = {}
+    flagged: dict[str, Sample] = {}
+    details: list[str] = []
+    for entry in spec.numeric:
+        alone = CovariateSpec(numeric=(entry,))
+        given = [inspection.dataset.covariates_of(sample) for sample in judged]
+        found = [alone.examine(covariates) for covariates in given]
+        outside = [float(c[entry.name]) for c, e in zip(given, found, strict=True) if e.problem or e.remark]
+        refused |= {sample.id: sample for sample, e in zip(judged, found, strict=True) if e.problem}
+        flagged |= {sample.id: sample for sample, e in zip(judged, found, strict=True) if e.remark}
+        if outside:
+            details.append(
+                f"{entry.name}: {shown(entry.range[0])} to {shown(entry.range[1])} in training, "
+                f"{shown(min(outside))} to {shown(max(outside))} beyond it ({len(outside)})"
+            )
+    if not details:
+        return []
+    concerned = refused | flagged
     return [
         finding(
-            "category-only-in-test",
+            "covariate-beyond-training",
             "warning",
-            f"{count(len(unseen), 'test sample')} with a {name} that training does not show: {listed(names)}",
-            "Give every category to training, or leave the covariate out",
-            at=inspection.where(unseen),
+            f"{count(len(concerned), 'sample')} of validation or test with a covariate "
+            f"beyond the training's range: a device would refuse {len(refused)} (beyond it by more than a "
+            f"tenth of it) and flag {len(concerned) - len(refused)}",
+            "Add samples to training that enclose what the device will meet, or leave the covariate out",
+            at=inspection.where(list(concerned.values())),
+            details=details,
         )
     ]
+
+
+def _unknown(inspection: Inspection, spec: CovariateSpec, judged: Sequence[Sample]) -> list[Finding]:
+    unknown: list[Sample] = []
+    details: list[str] = []
+    for entry in spec.categorical:
+        alone = CovariateSpec(categorical=(entry,))
+        found = [s for s in judged if alone.examine(inspection.dataset.covariates_of(s)).problem]
+        if found:
+            names = sorted({str(inspection.dataset.covariates_of(sample)[entry.name]) for sample in found})
+            details.append(f"{entry.name}: {listed(names)} ({len(found)})")
+            unknown += found
+    if not details:
+        return []
+    return [
+        finding(
+            "category-not-in-training",
+            "warning",
+            f"{count(len({sample.id for sample in unknown}), 'sample')} of validation or test with a "
+            "category that training does not show: a device would refuse all of them",
+            "Give every category to training, or leave the covariate out",
+            at=inspection.where(unknown),
+            details=details,
+        )
+    ]
+
+
+def check_telling(inspection: Inspection) -> list[Finding]:
+    """Covariates from which the value can be told without the picture."""
+    spec = inspection.dataset.spec
+    shares = {name: _told(inspection, name) for name in spec.covariate_names}
+    details = [f"{name}: {share:.1%}" for name, share in shares.items() if share > _TELLS]
+    if not details:
+        return []
+    return [
+        finding(
+            "value-by-covariate",
+            "warning",
+            f"{count(len(details), 'covariate')} alone telling over {_TELLS:.0%} of the variance of the "
+            "values (their ranks): the network may read the covariate and not the picture",
+            "Leave the covariate out where it follows from the value, or measure every value at every one "
+            "of its numbers or categories",
+            details=details,
+        )
+    ]
+
+
+def _told(inspection: Inspection, name: str) -> float:
+    """Return the share of the variance of the ranks of the values that training shows, at most 1.
+
+    A number counts as a curve, by its ranks, so that its unit and scale do not matter; and as a category
+    where it occurs often enough, so that numbers of lots do not need an order.
+    """
+    samples = inspection.training
+    cells = [inspection.dataset.covariates_of(sample)[name] for sample in samples]
+    values = np.asarray([sample.value for sample in samples], np.float64)
+    shares = [0.0]
+    if len(samples) >= PER_KIND * len(set(cells)):
+        shares.append(share_explained([str(cell) for cell in cells], values))
+    if name in inspection.dataset.spec.covariates:
+        ranks = ranks_of(np.asarray(cells, np.float64)) / max(1, len(cells))
+        each = np.arange(len(samples)).astype(np.str_)
+        shares.append(share_predicted(ranks[:, np.newaxis], ranks_of(values), each))
+    return max(shares)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 from analyte.contract.dataset import Sample
 from analyte.train.inspection.finding import Finding, count, listed
@@ -14,6 +15,7 @@ _FEW_GROUPS = 10
 _LEAST_TRAINING = 8
 """Training refuses less."""
 _FEW_TRAINING = 100
+_SPLIT_NAMES = {"val": "validation", "test": "test"}
 
 
 def check_splits(inspection: Inspection) -> list[Finding]:
@@ -46,16 +48,11 @@ def check_splits(inspection: Inspection) -> list[Finding]:
 
 def check_shared_groups(inspection: Inspection) -> list[Finding]:
     """One specimen or series on two sides of a split."""
-    sides: dict[str, Counter[str]] = defaultdict(Counter)
-    for sample in inspection.samples:
-        if sample.split is not None:
-            sides[sample.group][sample.split] += 1
-    shared = {group: found for group, found in sorted(sides.items()) if len(found) > 1}
+    shared = _shared([(sample.group, sample) for sample in inspection.samples])
     findings: list[Finding] = []
     for with_test in (True, False):
-        names = [group for group, found in shared.items() if ("test" in found) == with_test]
-        if names:
-            concerned = [sample for sample in inspection.samples if sample.group in set(names)]
+        sides = {name: found for name, found in shared.items() if ("test" in found) == with_test}
+        if sides:
             flattered = (
                 "errors on the test split" if with_test else "the choice of the best epoch and the interval"
             )
@@ -63,17 +60,59 @@ def check_shared_groups(inspection: Inspection) -> list[Finding]:
                 finding(
                     "group-in-test-and-training" if with_test else "group-in-validation-and-training",
                     "error" if with_test else "warning",
-                    f"{count(len(names), 'group')} in two splits: {flattered} would rest on specimens that "
+                    f"{count(len(sides), 'group')} in two splits: {flattered} would rest on specimens that "
                     "were seen",
                     "Put every group into one split",
-                    at=inspection.where(concerned),
-                    details=[
-                        f"{name} ({', '.join(f'{n} {split}' for split, n in shared[name].items())})"
-                        for name in names
-                    ],
+                    at=inspection.where([sample for sample in inspection.samples if sample.group in sides]),
+                    details=_sides_shown(sides),
                 )
             )
     return findings
+
+
+def check_shared_sessions(inspection: Inspection) -> list[Finding]:
+    """One day's light on two sides of a split, where sessions are more than groups."""
+    groups: dict[str, set[str]] = defaultdict(set)
+    for sample in inspection.samples:
+        groups[sample.session].add(sample.group)
+    # A session of one group on two sides is a group on two sides.
+    several = [(s.session, s) for s in inspection.samples if len(groups[s.session]) > 1]
+    shared = _shared(several)
+    findings: list[Finding] = []
+    for with_test in (True, False):
+        sides = {name: found for name, found in shared.items() if ("test" in found) == with_test}
+        if sides:
+            split = "test" if with_test else "val"
+            judged = len({sample.session for sample in inspection.samples if sample.split == split})
+            figures = "errors on the test split" if with_test else "the best epoch and the interval"
+            findings.append(
+                finding(
+                    "session-in-test-and-training" if with_test else "session-in-validation-and-training",
+                    "warning",
+                    f"{len(sides)} of {count(judged, 'session')} of the {_SPLIT_NAMES[split]} split "
+                    f"stand in another too: {figures} would say nothing of a new session and its light",
+                    "Put every session into one split, or leave the split column empty and train with "
+                    "--split-by session",
+                    at=inspection.where([s for s in inspection.samples if s.session in sides]),
+                    details=_sides_shown(sides),
+                )
+            )
+    return findings
+
+
+def _shared(named: Iterable[tuple[str, Sample]]) -> dict[str, Counter[str]]:
+    """Return, of what stands in several splits, how many samples it has in each; sorted by name."""
+    sides: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, sample in named:
+        if sample.split is not None:
+            sides[name][sample.split] += 1
+    return {name: found for name, found in sorted(sides.items()) if len(found) > 1}
+
+
+def _sides_shown(sides: dict[str, Counter[str]]) -> list[str]:
+    return [
+        f"{name} ({', '.join(f'{n} {split}' for split, n in found.items())})" for name, found in sides.items()
+    ]
 
 
 def check_groups(inspection: Inspection) -> list[Finding]:
@@ -92,14 +131,14 @@ def check_groups(inspection: Inspection) -> list[Finding]:
         ]
     if len(samples) > 1 and len(groups) == len(samples):
         return [_own_groups(inspection)]
-    if not inspection.table.columns & {"group", "sample"} and not marked:
+    if not inspection.columns & {"group", "sample"} and not marked:
         # Without either, regions of one photograph are one group and nothing else is.
         return [_own_groups(inspection)]
     return []
 
 
 def _own_groups(inspection: Inspection) -> Finding:
-    if "group" in inspection.table.columns:
+    if "group" in inspection.columns:
         return finding(
             "own-groups",
             "note",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from analyte.contract.arrays import Float64Array
 from analyte.contract.dataset import Dataset, Sample
 from analyte.train.inspection.finding import Finding, Place, Severity, place_of
-from analyte.train.inspection.labels_table import LabelsTable, read_labels_table
+from analyte.train.inspection.labels_table import filled_columns
 from analyte.train.inspection.survey import Survey, survey
 
 _PER_SESSION = 2.0
@@ -22,11 +22,12 @@ _PER_SESSION = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A dataset, its pictures' measurements and the labels file as it stands."""
+    """A dataset, its pictures' measurements and what the labels file states."""
 
     dataset: Dataset
     survey: Survey
-    table: LabelsTable
+    columns: frozenset[str]
+    """Columns of the labels file of which at least one cell is filled."""
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -70,7 +71,7 @@ class Inspection:
             members[sample.session].append(index)
         if len(self.samples) < _PER_SESSION * len(members):
             return None
-        if "session" not in self.table.columns:
+        if "session" not in self.columns:
             values = self.values
             several = [len(set(values[indices])) > 1 for indices in members.values() if len(indices) > 1]
             if sum(several) <= len(several) / 2:
@@ -115,4 +116,4 @@ def inspect(
     on_progress: Callable[[int], object] = lambda done: None,
 ) -> Inspection:
     """Read labels and pictures of a dataset that was loaded from ``path``; see `survey`."""
-    return Inspection(dataset, survey(dataset, size=size, on_progress=on_progress), read_labels_table(path))
+    return Inspection(dataset, survey(dataset, size=size, on_progress=on_progress), filled_columns(path))

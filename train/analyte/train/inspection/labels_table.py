@@ -1,43 +1,23 @@
-"""The columns of the labels file that a `Dataset` does not carry: which there are, and covariates."""
+"""Which columns the labels file has: a `Dataset` does not tell a cell that was filled from a default."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from analyte.contract.dataset import View
 
+def filled_columns(dataset: Path) -> frozenset[str]:
+    """Return the columns with at least one filled cell, of a dataset that `load_dataset` has accepted.
 
-@dataclass(frozen=True, slots=True)
-class LabelsTable:
-    """The cells of the labels file as text; empty for a folder of sub-folders."""
-
-    columns: frozenset[str] = frozenset()
-    """Columns of which at least one cell is filled."""
-    _cells: dict[int, dict[str, str]] = field(default_factory=dict)
-
-    def cell(self, view: View, column: str) -> str:
-        """Return what stands in a column of a view's row; nothing where there is no such column."""
-        return self._cells.get(view.row, {}).get(column, "")
-
-
-def read_labels_table(dataset: Path) -> LabelsTable:
-    """Read the cells of a dataset that `load_dataset` has accepted, from the same path."""
+    ``dataset``: the same path. Empty for a folder of sub-folders.
+    """
     file = dataset if dataset.is_file() else dataset / "labels.csv"
     if not file.is_file():
-        return LabelsTable()
-    reader = csv.reader(io.StringIO(file.read_text("utf-8-sig"), newline=""))
-    header: list[str] = []
-    cells: dict[int, dict[str, str]] = {}
-    line = 1
-    for record in reader:
-        if any(cell.strip() for cell in record):
-            if header:
-                cells[line] = dict(zip(header, (cell.strip() for cell in record), strict=False))
-            else:
-                header = [name.strip() for name in record]
-        line = reader.line_num + 1
-    filled = {name for row in cells.values() for name, cell in row.items() if cell and name}
-    return LabelsTable(frozenset(filled), cells)
+        return frozenset()
+    records = csv.reader(io.StringIO(file.read_text("utf-8-sig"), newline=""))
+    rows = [cells for cells in records if any(cell.strip() for cell in cells)]
+    header = [name.strip() for name in rows[0]]
+    return frozenset(
+        name for cells in rows[1:] for name, cell in zip(header, cells, strict=False) if name and cell.strip()
+    )

@@ -82,12 +82,10 @@ def _sheet(inspection: Inspection) -> _Sheet:
     else:
         # As many samples in each column: values may crowd at one end of the range.
         edges = np.unique(np.quantile(inspection.values, np.linspace(0, 1, _QUANTILES + 1)))
-        column = np.clip(
-            np.searchsorted(edges, inspection.values, side="right") - 1, 0, max(0, len(edges) - 2)
-        )
-        centres = [
-            float(np.median(inspection.values[column == index])) for index in range(max(1, len(edges) - 1))
-        ]
+        tenth = np.searchsorted(edges[1:-1], inspection.values, side="right")
+        # Of few samples, none lies between some of the quantiles.
+        filled, column = np.unique(tenth, return_inverse=True)
+        centres = [float(np.median(inspection.values[column == index])) for index in range(len(filled))]
     sessions = inspection.sessions()
     by_session = sessions is not None and len(sessions) <= _MOST_ROWS
     keys = [sample.session if by_session else split_of(sample) for sample in samples]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from analyte.contract.arrays import Float64Array
+from analyte.train.inspection.association import PER_KIND, share_explained, share_predicted
 from analyte.train.inspection.finding import Finding, shown
 from analyte.train.inspection.inspection import Inspection, finding
 
@@ -24,9 +25,6 @@ _LEAST_COLOUR = 0.15
 """The same of the ratio of a channel to the mean of all: 16 %."""
 _CONFOUNDED = 0.3
 """Share of the variance of the values that what should say nothing about them may explain."""
-_RELABELLINGS = 200
-_PER_KIND = 3.0
-"""Samples for each picture size, on average, below which sizes are as many as the pictures."""
 
 
 def check_light(inspection: Inspection) -> list[Finding]:
@@ -101,15 +99,15 @@ def check_confounding(inspection: Inspection) -> list[Finding]:
     findings: list[Finding] = []
     sessions = inspection.sessions()
     if sessions is not None:
-        share = _explained([sample.session for sample in inspection.samples], inspection.values)
+        share = share_explained([sample.session for sample in inspection.samples], inspection.values)
         if share > _CONFOUNDED:
             findings.append(_of_sessions(inspection, sessions, share))
     survey = inspection.survey
     for position, view in enumerate(inspection.dataset.spec.views):
         chosen = survey.usable
         sizes = [f"{w}x{h}" for w, h in survey.picture_px[chosen, position]]
-        share = _explained(sizes, inspection.values[chosen])
-        if len(sizes) >= _PER_KIND * len(set(sizes)) and share > _CONFOUNDED:
+        share = share_explained(sizes, inspection.values[chosen])
+        if len(sizes) >= PER_KIND * len(set(sizes)) and share > _CONFOUNDED:
             findings.append(_of_sizes(inspection, view, sizes, share))
         if view == REFERENCE_VIEW:
             findings += _of_reference(inspection, position)
@@ -156,7 +154,7 @@ def _of_reference(inspection: Inspection, position: int) -> list[Finding]:
     usable = inspection.survey.usable
     values = inspection.values[usable]
     groups = np.asarray([sample.session for sample in inspection.samples], np.str_)[usable]
-    share = _predicted(np.log(inspection.survey.mean_rgb[usable, position] + 1.0), values, groups)
+    share = share_predicted(np.log(inspection.survey.mean_rgb[usable, position] + 1.0), values, groups)
     if share <= _CONFOUNDED:
         return []
     return [
@@ -169,54 +167,3 @@ def _of_reference(inspection: Inspection, position: int) -> list[Finding]:
             "region is not reached by the reaction",
         )
     ]
-
-
-def _explained(kinds: Sequence[str], values: Float64Array) -> float:
-    """Return the share of the variance of the ranks of ``values`` that kinds explain, 0 to 1.
-
-    Epsilon squared, 1 - MS_within / MS_total, which allows for how many kinds there are (Kelley, "An unbiased
-    correlation ratio measure", 1935), and 0 where relabelling at random reaches as much more often than once
-    in `_RELABELLINGS`. Of ranks, so that a few extreme values do not decide it.
-    """
-    values = _ranks(values)
-    kind = np.unique(np.asarray(kinds, np.str_), return_inverse=True)[1]
-    count = int(kind.max()) + 1 if len(kind) else 0
-    freedom = len(values) - count
-    total = float(np.sum((values - values.mean()) ** 2)) if len(values) else 0.0
-    if count < 2 or freedom < 1 or total == 0:
-        return 0.0
-
-    def within(assigned: npt.NDArray[np.intp]) -> float:
-        sums = np.bincount(assigned, values - values.mean(), count)
-        return total - float(np.sum(sums**2 / np.bincount(assigned, minlength=count)))
-
-    found = within(kind)
-    rng = np.random.default_rng(0)
-    if any(within(rng.permutation(kind)) <= found for _ in range(_RELABELLINGS)):
-        return 0.0
-    return max(0.0, 1.0 - (found / freedom) / (total / (len(values) - 1)))
-
-
-def _ranks(values: Float64Array) -> Float64Array:
-    """Return ranks; equal values share the middle of theirs."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    middle: Float64Array = (np.cumsum(counts) - (counts - 1) / 2.0)[inverse]
-    return middle
-
-
-def _predicted(colour: Float64Array, values: Float64Array, groups: npt.NDArray[np.str_]) -> float:
-    """Return the share of the variance of ``values`` that a parabola in ``colour``, ``[N, 3]``, predicts.
-
-    Each of up to ten sets of groups is predicted from the others. Negative where the mean would do better.
-    """
-    fold = np.unique(groups, return_inverse=True)[1] % 10
-    terms = np.concatenate([np.ones((len(colour), 1)), colour, colour**2], axis=1)
-    error = 0.0
-    for left_out in np.unique(fold):
-        held = fold == left_out
-        if held.all() or (~held).sum() < 2 * terms.shape[1]:
-            return 0.0
-        coefficients = np.linalg.lstsq(terms[~held], values[~held], rcond=1e-9)[0]
-        error += float(np.sum((values[held] - terms[held] @ coefficients) ** 2))
-    total = float(np.sum((values - values.mean()) ** 2))
-    return 1.0 - error / total if total > 0 else 0.0
