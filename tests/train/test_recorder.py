@@ -1,4 +1,4 @@
-"""Ctrl-C: a wish at first, an order the second time, nothing where the process was started to ignore it."""
+"""Ctrl-C: a wish at first, an order the second time."""
 
 from __future__ import annotations
 
@@ -32,11 +32,3 @@ def test_first_is_a_wish_and_the_second_an_order() -> None:
         with pytest.raises(KeyboardInterrupt):
             press()
     assert signal.getsignal(signal.SIGINT) is before
-
-
-def test_ignored_stays_ignored() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with CtrlC() as ctrl_c:
-        press()
-        assert not ctrl_c.asked
-    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

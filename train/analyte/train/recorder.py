@@ -27,10 +27,8 @@ class CtrlC:
         self._before: Any = None
 
     def __enter__(self) -> CtrlC:
-        # Only the main thread may set handlers; elsewhere Ctrl-C does not arrive either. A process that was
-        # started to ignore it (in a shell's background) goes on ignoring it.
-        main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        # Only the main thread may set handlers; elsewhere Ctrl-C does not arrive either.
+        if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._ask)
         return self
 
