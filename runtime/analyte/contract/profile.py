@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from analyte.contract.errors import ProfileError
 from analyte.contract.label import Finite
@@ -86,6 +86,24 @@ class StorageSection(_Section):
     """The store, relative to the folder that the daemon runs in."""
 
 
+class SecuritySection(_Section):
+    """Whose bundles the device runs."""
+
+    require_signature: bool = Field(default=False, strict=True)
+    """Run only bundles that one of ``trusted_keys`` signed; any other is refused before it is used."""
+    trusted_keys: tuple[str, ...] = ()
+    """Public keys: the line that ``analyte bundle keygen`` wrote into ``NAME.pub``, or that file's path,
+    relative to the folder of the profile."""
+
+    @model_validator(mode="after")
+    def _keys_go_with_the_demand(self) -> Self:
+        if self.require_signature and not self.trusted_keys:
+            raise ValueError("require_signature = true needs at least one of trusted_keys")
+        if self.trusted_keys and not self.require_signature:
+            raise ValueError("trusted_keys protect nothing without require_signature = true")
+        return self
+
+
 class DeviceProfile(_Section):
     """A whole profile."""
 
@@ -95,6 +113,7 @@ class DeviceProfile(_Section):
     measure: MeasureSection = MeasureSection()
     engine: EngineSection
     storage: StorageSection = StorageSection()
+    security: SecuritySection = SecuritySection()
 
 
 def load_profile(path: Path) -> DeviceProfile:

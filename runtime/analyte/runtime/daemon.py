@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from analyte.contract.bundle import Bundle, open_bundle
+from analyte.contract.bundle import Bundle
 from analyte.contract.covariates import Covariate
 from analyte.contract.errors import AnalyteError, ProfileError
 from analyte.contract.manifest import Artifact
@@ -26,6 +26,7 @@ from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, Frame
 from analyte.runtime.sources.registry import open_source
 from analyte.runtime.stopping import StopRequest
 from analyte.runtime.store import SqliteStore, Store
+from analyte.runtime.trust import open_for_use
 
 _READ_TIMEOUT_S = 0.2
 """How long to wait for a frame before looking whether a signal came."""
@@ -96,7 +97,8 @@ def run_daemon(
 
 
 def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
-    """Open profile, bundle and engine, and prove the engine on golden images.
+    """Open profile, bundle (its signature first, where the profile demands one) and engine, and prove the
+    engine on golden images.
 
     Raises: ProfileError, InputError, IntegrityError, UnavailableError, ParityError.
     """
@@ -106,7 +108,7 @@ def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
         raise ProfileError(
             "camera.source: is not set", where=options.device, fix="Set it there or pass --source"
         )
-    bundle = open_bundle(options.bundle)
+    bundle = open_for_use(options.bundle, profile, where=options.device)
     check_one_frame(profile.measure.regions, bundle.manifest.views, where=options.device)
     covariates = complete_covariates(profile, bundle.manifest.covariates, where=options.device)
     artifact = preferred_artifact(bundle, profile.engine, where=options.device)

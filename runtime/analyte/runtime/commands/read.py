@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +50,6 @@ def command(
     pictures as there are views, in the bundle's order of views. A picture that cannot be measured gives a
     refused reading, the rest are measured, and the exit code is 3. A value that is refused is exit code 0.
     """
-    from analyte.contract.bundle import open_bundle
     from analyte.contract.errors import ImageError
     from analyte.contract.profile import load_profile
     from analyte.contract.reading import Reason
@@ -58,17 +58,19 @@ def command(
     from analyte.runtime.reader import expand, group, read_samples, refuse_folders
     from analyte.runtime.regions import parse_regions, refuse_unknown_views
     from analyte.runtime.selftest import quick_check
+    from analyte.runtime.trust import open_for_use
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
-    opened = open_bundle(bundle)
     profile = load_profile(device) if device is not None else None
+    opened = open_for_use(bundle, profile, where=device)
     views = opened.manifest.views
     boxes = parse_regions(regions, views) or (dict(profile.measure.regions) if profile else {})
     refuse_unknown_views(boxes, views, where=device)
     one_picture = len(views) == 1 or all(view in boxes for view in views)
     if not one_picture:
         refuse_folders(images)
+    _refuse_other_things(images)
     samples = group(expand(images), 1 if one_picture else len(views))
     spec = opened.manifest.covariates
     constant = profile_covariates(profile, spec, where=device) if profile else {}
@@ -128,6 +130,34 @@ def _print(readings: list[Reading], *, as_json: bool, as_csv: bool) -> None:
     form = to_json_list if as_json else to_csv if as_csv else to_table
     # Bytes: units such as µg/mL must come out whatever the locale is.
     click.echo(form(readings).encode())
+
+
+def _refuse_other_things(paths: Iterable[Path]) -> None:
+    """Say what to do with a video, and with a folder whose pictures lie deeper. Raises: InputError."""
+    from analyte.contract.errors import InputError
+    from analyte.contract.labels_file import VIDEO_SUFFIXES
+    from analyte.runtime.sources.folder import image_files
+
+    for path in paths:
+        if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+            raise InputError(
+                "is a video, and pictures are read here",
+                where=path,
+                fix="analyte daemon --device PROFILE --bundle BUNDLE "
+                f"--source {path.name} measures its frames",
+            )
+        if path.is_dir() and not image_files(path):
+            deeper = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
+            shown = ", ".join(deeper[:4]) + (f" and {len(deeper) - 4} more" if len(deeper) > 4 else "")
+            raise InputError(
+                "no pictures in the folder itself",
+                where=path,
+                got=f"sub-folders {shown}" if deeper else "no sub-folders either",
+                fix="Name the folders that hold pictures; a dataset with known values is measured by "
+                "analyte evaluate BUNDLE DATASET"
+                if deeper
+                else None,
+            )
 
 
 def _host() -> str:

@@ -20,14 +20,14 @@ def command(bundle: Path, device: Path | None, names: tuple[str, ...], as_json: 
     int8 kernels differ between processors: run this on each kind of device. Exit code 4 when an artifact
     deviates by more than its tolerance.
     """
-    from analyte.contract.bundle import open_bundle
     from analyte.contract.errors import ParityError
     from analyte.contract.profile import load_profile
     from analyte.runtime.selftest import candidates, run_selftest
     from analyte.runtime.tables import deviation_table
+    from analyte.runtime.trust import open_for_use
 
-    opened = open_bundle(bundle)
     profile = load_profile(device) if device is not None else None
+    opened = open_for_use(bundle, profile, where=device)
     chosen = candidates(opened, profile, names, _report)
     results = run_selftest(opened, chosen, _report, skip_unavailable=profile is None and not names)
     passed = all(result.passed for result in results)
