@@ -35,6 +35,10 @@ COMMANDS: dict[str, Command] = {
     "selftest": Command(
         "analyte.runtime.commands.selftest", "Compare a bundle with its golden set, here.", "cpu"
     ),
+    "benchmark": Command(
+        "analyte.runtime.commands.benchmark", "Size, speed, memory and error of every artifact, here.", "cpu"
+    ),
+    "bundle": Command("analyte.runtime.commands.bundle", "Show, verify, sign, pack, compare bundles.", "cpu"),
     "read": Command("analyte.runtime.commands.read", "Measure photographs.", "cpu"),
     "daemon": Command("analyte.runtime.commands.daemon", "Measure what a camera sees, continuously.", "cpu"),
 }

@@ -31,6 +31,7 @@ class SelfTestResult:
     artifact: str
     engine: str
     provider: str
+    threads: int
     batch: int
     n: int
     mean_deviation: float | None
@@ -199,6 +200,7 @@ def describe(artifact: Artifact, engine: Engine, deviation: MeasuredDeviation) -
         artifact=artifact.name,
         engine=engine.info.engine,
         provider=engine.info.provider,
+        threads=engine.info.threads,
         batch=deviation.batch,
         n=deviation.n,
         mean_deviation=finite(deviation.mean),
