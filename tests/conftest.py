@@ -15,6 +15,11 @@ import pytest
 from hypothesis import settings
 
 DEFAULT_RECIPE = "isotropic"
+BUNDLED = (
+    "onnx", "onnx-int8", "onnx-float16", "onnx-dynamic",
+    "tflite", "tflite-int8", "tflite-float16", "tflite-dynamic", "tflite-int16x8",
+)  # fmt: skip
+"""Formats of the default recipe's bundle: all but integers in and out, which are for plain colours."""
 VIEWS: dict[int, tuple[str, ...]] = {1: ("sample",), 2: ("reference", "sample")}
 
 # The same examples every time in CI, so that a red run means a change and not a draw; elsewhere new ones.
@@ -103,15 +108,16 @@ def run_of(tmp_path_factory: pytest.TempPathFactory, study_of: Callable[[int], P
 
 @pytest.fixture(scope="session")
 def bundle_of(tmp_path_factory: pytest.TempPathFactory, run_of: Make) -> Make:
-    """Give a bundle made by the command line: all formats of the default recipe, of others the exact ones.
+    """Give a bundle made by the command line: `BUNDLED` of the default recipe, of others the exact formats.
 
     A gate for integers judges trained networks, and others than the default are hardly trained here.
     """
+    every = [word for name in BUNDLED for word in ("--format", name)]
 
     @functools.cache
     def make(recipe: str, views: int) -> Path:
         bundle = tmp_path_factory.mktemp("bundle") / f"{recipe}{views}.analyte"
-        formats = () if recipe == DEFAULT_RECIPE else ("--format", "onnx", "--format", "tflite")
+        formats = every if recipe == DEFAULT_RECIPE else ("--format", "onnx", "--format", "tflite")
         outcome = invoke("export", run_of(recipe, views), "-o", bundle, *formats)
         assert outcome.code == 0, f"{outcome.stdout}\n{outcome.stderr}"
         return bundle

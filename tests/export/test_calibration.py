@@ -9,7 +9,8 @@ import pytest
 
 from analyte.contract.run import load_samples
 from analyte.export.calibration import LIMIT, calibration_index, calibration_pictures
-from analyte.export.formats import FORMATS, Source
+from analyte.export.formats import FORMATS
+from analyte.export.source import Source
 from train.tiny_studies import random_pictures
 
 
@@ -81,7 +82,8 @@ def test_export_calibrates_on_training_pictures_only(
 
     write_bundle(one_view_run, tmp_path, "b", [dataclasses.replace(FORMATS["onnx"], convert=convert)])
     samples = load_samples(one_view_run)
-    assert same(seen[0].calibration, calibration_pictures(samples.train_images))
+    order = np.lexsort((np.asarray(samples.train_sessions), samples.train_values))
+    assert same(seen[0].calibration, calibration_pictures(samples.train_images[order]))
     judged = {picture.tobytes() for picture in samples.val_images}
     assert not judged & {picture.tobytes() for picture in seen[0].calibration}
 

@@ -75,9 +75,11 @@ def verdict(
 
 def test_tolerances_are_those_that_were_decided() -> None:
     """Loosening one is a decision, not an accident."""
-    assert TOLERANCE_OF_RANGE == {"float32": 1e-5, "int8": 1e-2}
-    assert SIGMA_TOLERANCE == {"float32": 0.01, "int8": 0.2}
-    assert (MAE_GROWTH, MAE_SLACK_OF_RANGE, FOREIGN_GROWTH) == (0.02, 1e-3, 0.02)
+    integers = ("dynamic", "int8", "int8-strict", "int16x8")
+    assert {"float32": 1e-5, "float16": 2e-3, **dict.fromkeys(integers, 1e-2)} == TOLERANCE_OF_RANGE
+    assert {"float32": 0.01, "float16": 0.02, **dict.fromkeys(integers, 0.2)} == SIGMA_TOLERANCE
+    assert {name: growth for name, growth in MAE_GROWTH.items() if growth != 0.02} == {"int8-strict": 0.05}
+    assert (MAE_SLACK_OF_RANGE, FOREIGN_GROWTH) == (1e-3, 0.02)
 
 
 @pytest.mark.parametrize(("factor", "passes"), [(0.9, True), (1.1, False)])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import keras
 import numpy as np
 
 from analyte.contract.bundle import record_file, write_manifest
-from analyte.contract.errors import ParityError
+from analyte.contract.errors import InputError, ParityError
 from analyte.contract.manifest import (
     CARD_FILE,
     GOLDEN_FILE,
@@ -28,9 +30,13 @@ from analyte.contract.run import MODEL_FILE as RUN_MODEL_FILE
 from analyte.contract.run import REPORT_FILE as RUN_REPORT_FILE
 from analyte.contract.run import RunRecord, RunSamples, load_record, load_samples
 from analyte.contract.versions import installed_versions
+from analyte.export.about import about, operator_counts, with_about
 from analyte.export.card import card_text
-from analyte.export.formats import Format, Source
+from analyte.export.formats import Format
 from analyte.export.gate import Judged, Verdict, judge
+from analyte.export.ladder import QUANTIZED, Ladder, Rung
+from analyte.export.sensitivity import LayerLoss, layer_losses
+from analyte.export.source import Source, stratified
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.registry import open_engine
 
@@ -47,6 +53,21 @@ class ExportedArtifact:
     format: Format
     verdict: Verdict
     size_bytes: int
+    problems: tuple[str, ...]
+    """What it misses on the validation split or the golden set, in words; empty when it passes."""
+    rung: Rung | None
+    """The last of the means that its quantization took; None for floats."""
+    seconds: float
+    """What converting and comparing took."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judges:
+    """What artifacts are compared with Keras on."""
+
+    validation: Judged
+    golden: Judged
+    span: float
 
 
 def write_bundle(
@@ -55,50 +76,40 @@ def write_bundle(
     name: str,
     formats: Sequence[Format],
     *,
+    keep_float: Collection[str] = (),
+    allow_degraded: bool = False,
     on_done: Callable[[ExportedArtifact], object] = lambda artifact: None,
 ) -> Manifest:
     """Convert a run into ``folder``, which exists and is empty. ``on_done`` is told about each artifact.
 
-    Raises: InputError, IntegrityError for a bad run; ParityError naming every artifact that misses the gate.
+    ``keep_float``: Keras layers that integer formats leave in float. ``allow_degraded``: write artifacts that
+    miss the gate, with what they miss.
+    Raises: InputError, IntegrityError for a bad run, or a layer that it has not; ParityError naming every
+    artifact that misses the gate.
     """
     record, samples = load_record(run), load_samples(run)
     model = load_model(run / RUN_MODEL_FILE)
-    source = Source(model, samples.train_images, samples.train_covariates)
-    judged = Judged(
-        samples.val_images,
-        samples.val_values,
-        predict(model, samples.val_images, samples.val_covariates),
-        record.foreign,
-        samples.val_covariates,
-    )
+    source = _source(model, samples, keep_float, run)
+    golden = _write_golden(model, samples, folder / GOLDEN_FILE)
+    judges = _Judges(_validation(model, samples, record), golden, record.label.span)
+    ladder = Ladder(source)
     artifacts: list[Artifact] = []
     problems: list[str] = []
-    golden = _write_golden(model, samples, folder / GOLDEN_FILE)
     for entry in formats:
+        data, outcome = _export(
+            entry, ladder, judges, partial(_marked, entry=entry, name=name, record=record)
+        )
         file = folder / f"{_ARTIFACT_STEM}{entry.suffix}"
-        file.write_bytes(entry.convert(source))
-        engine = open_engine(file, entry.engine)
-        try:
-            verdict = judge(engine, entry.precision, judged, record.label.span)
-            # What devices will test themselves against must pass here, at the batch sizes that they use.
-            on_golden = [
-                judge(engine, entry.precision, golden, record.label.span, batch) for batch in GOLDEN_BATCHES
-            ]
-        finally:
-            engine.close()
-        artifacts.append(_describe(entry, file, verdict))
-        problems += [f"{entry.name}: {problem}" for problem in verdict.problems]
-        problems += [
-            f"{entry.name} on the golden set: {problem}"
-            for other in on_golden
-            for problem in other.deviation_problems
-        ]
-        on_done(ExportedArtifact(entry, verdict, file.stat().st_size))
-    if problems:
+        file.write_bytes(data)
+        artifacts.append(_describe(file, data, outcome))
+        problems += [f"{entry.name}: {problem}" for problem in outcome.problems]
+        on_done(outcome)
+    if problems and not allow_degraded:
         raise ParityError(
             f"{'; '.join(problems)} {record.label.unit}",
             where=run,
-            fix="No bundle was written. Train longer or leave the format out",
+            fix="No bundle was written. See which layer it is with --sensitivity and leave it in float with "
+            "--keep-float LAYER, train longer, or leave the format out",
         )
     shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
     report = folder / REPORT_FILE if (run / RUN_REPORT_FILE).is_file() else None
@@ -110,13 +121,83 @@ def write_bundle(
     return manifest
 
 
-def _describe(entry: Format, file: Path, verdict: Verdict) -> Artifact:
+def losses_of(run: Path) -> list[LayerLoss]:
+    """Return what int8 costs in each layer of a run. Raises: InputError, IntegrityError for a bad run."""
+    record, samples = load_record(run), load_samples(run)
+    model = load_model(run / RUN_MODEL_FILE)
+    return layer_losses(_source(model, samples, (), run), _validation(model, samples, record))
+
+
+def _source(model: keras.Model, samples: RunSamples, keep_float: Collection[str], run: Path) -> Source:
+    names = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    unknown = [layer for layer in keep_float if layer not in names]
+    if unknown:
+        raise InputError(
+            f"--keep-float {unknown[0]}: the network has no such convolution",
+            where=run,
+            expected=", ".join(names),
+        )
+    order = stratified(samples.train_values, samples.train_sessions)
+    covariates = samples.train_covariates[order] if samples.train_covariates.shape[1] else None
+    return Source(model, samples.train_images[order], covariates, frozenset(keep_float))
+
+
+def _validation(model: keras.Model, samples: RunSamples, record: RunRecord) -> Judged:
+    said = predict(model, samples.val_images, samples.val_covariates)
+    return Judged(samples.val_images, samples.val_values, said, record.foreign, samples.val_covariates)
+
+
+def _export(
+    entry: Format, ladder: Ladder, judges: _Judges, finish: Callable[[bytes], bytes]
+) -> tuple[bytes, ExportedArtifact]:
+    """Convert one format, by ever dearer means until it passes; return the best of what was tried."""
+    started = time.monotonic()
+    tried: list[tuple[bytes, ExportedArtifact]] = []
+    for rung, source in ladder.climb():
+        data = finish(entry.convert(source))
+        verdict, problems = _judge(entry, data, judges)
+        seconds = time.monotonic() - started
+        reached = rung if entry.precision in QUANTIZED else None
+        tried.append((data, ExportedArtifact(entry, verdict, len(data), problems, reached, seconds)))
+        if not problems or reached is None:
+            break
+    # Written so that a NaN, which compares with nothing, is not taken for the best.
+    passing = [pair for pair in tried if not pair[1].problems]
+    return passing[0] if passing else min(tried, key=lambda pair: (pair[1].verdict.deviation.p99, 0))
+
+
+def _judge(entry: Format, data: bytes, judges: _Judges) -> tuple[Verdict, tuple[str, ...]]:
+    engine = open_engine(data, entry.engine, where=entry.name)
+    try:
+        verdict = judge(engine, entry.precision, judges.validation, judges.span)
+        # What devices will test themselves against must pass here, at the batch sizes that they use.
+        on_golden = [
+            judge(engine, entry.precision, judges.golden, judges.span, batch) for batch in GOLDEN_BATCHES
+        ]
+    finally:
+        engine.close()
+    missed = [problem for other in on_golden for problem in other.deviation_problems]
+    return verdict, (
+        *verdict.problems,
+        *(f"on the golden set: {problem}" for problem in dict.fromkeys(missed)),
+    )
+
+
+def _marked(data: bytes, entry: Format, name: str, record: RunRecord) -> bytes:
+    return with_about(data, entry.engine, about(name, entry.name, record))
+
+
+def _describe(file: Path, data: bytes, outcome: ExportedArtifact) -> Artifact:
+    entry = outcome.format
     return Artifact(
         **record_file(file).model_dump(),
         name=entry.name,
         precision=entry.precision,
         engine=entry.engine,
-        parity=verdict.deviation,
+        parity=outcome.verdict.deviation,
+        operators=operator_counts(data, entry.engine),
+        quantized_by=outcome.rung,
+        degraded=outcome.problems,
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.manifest import Artifact
+from analyte.contract.numbers import coverage_percent
 from analyte.contract.run import RunRecord
 from analyte.contract.verdict import CURVE_NAME
 
@@ -38,7 +39,16 @@ Reads **{label.analyte}** in **{unit}** from {label.low:g} to {label.high:g}, fr
 | artifact | precision | KiB | MAE, {unit} | mean deviation from Keras | p99 | max | tolerance |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
-"""
+{_degraded(artifacts, unit)}"""
+
+
+def _degraded(artifacts: Sequence[Artifact], unit: str) -> str:
+    missed = [artifact for artifact in artifacts if artifact.degraded]
+    return "".join(
+        f"\n**{artifact.name} misses its tolerance** and was let pass: "
+        f"{'; '.join(artifact.degraded)} {unit}.\n"
+        for artifact in missed
+    )
 
 
 def _verdict(record: RunRecord) -> str:
@@ -65,12 +75,12 @@ def _beside(record: RunRecord) -> str:
 
 
 def _interval(interval: IntervalCalibration) -> str:
-    share = f"{100 * interval.coverage:g} % of true values"
+    share = f"{coverage_percent(interval.coverage)} of true values"
     if interval.groups is None:
         return f"{share}, on {interval.n} samples that the fit left out."
     return (
         f"{share} of new groups (sessions), on {interval.n} samples of {interval.groups} groups left out.\n"
-        f"  Whatever the errors of a new group are like, {100 * interval.guaranteed:.0f} % hold."
+        f"  Whatever the errors of a new group are like, {coverage_percent(interval.guaranteed)} hold."
     )
 
 

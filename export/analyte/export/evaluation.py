@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+import numpy.typing as npt
 from tqdm import tqdm
 
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
-from analyte.contract.bundle import Bundle, open_bundle
+from analyte.contract.bundle import Bundle, is_bundle, open_bundle
 from analyte.contract.covariates import Covariate, CovariateSpec
-from analyte.contract.dataset import Dataset, sample_hashes
+from analyte.contract.dataset import Dataset, Sample, sample_hashes
 from analyte.contract.errors import DatasetError
-from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.metrics import Metrics, regression_metrics
 from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec, is_grey
@@ -52,6 +55,16 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class GroupCoverage:
+    """Shares of true values inside the interval, 0 to 1, by group: what intervals promise is by group."""
+
+    groups: int
+    mean: float
+    """Of the groups, each counted once however many samples it has."""
+    lowest: float
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """One row. Errors are over all samples, refused ones included; shares are 0 to 1."""
 
@@ -59,10 +72,29 @@ class Result:
     metrics: Metrics
     coverage: float | None
     """Share of true values inside the interval; None for the baseline."""
+    group_coverage: GroupCoverage | None
+    """The same by group; None for the baseline, and where every sample is a group of its own."""
     foreign: float | None
     """Share of samples that a device refuses as foreign; None for the baseline and without such a score."""
     refused: float | None
     """Share of samples that a device refuses for any reason; None for the baseline."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplePrediction:
+    """What one predictor said of one sample; values in the label's unit."""
+
+    predictor: str
+    sample: str
+    group: str
+    session: str
+    true: float
+    value: float
+    lower: float | None
+    """Lower end of the interval; None for the baseline."""
+    upper: float | None
+    refused: str | None
+    """Why a device would refuse it (`analyte.contract.reading.Reason`); None where it would not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +123,13 @@ class Evaluation:
     results: tuple[Result, ...]
     verdict: Verdict
     """Keras against the baseline, by the groups of these samples."""
+    predictions: tuple[SamplePrediction, ...]
+    """What every predictor said of every sample, in the order of ``results``, then of the samples."""
 
 
 def open_subject(path: Path) -> Subject:
     """Open a run folder or a bundle. Raises: InputError, IntegrityError, UnavailableError."""
-    if (path / MANIFEST_FILE).is_file():
+    if is_bundle(path):
         return _bundle_subject(open_bundle(path))
     record = load_record(path)
     rules = Rules(
@@ -114,8 +148,8 @@ def open_subject(path: Path) -> Subject:
 
 def _bundle_subject(bundle: Bundle) -> Subject:
     manifest = bundle.manifest
-    bundle.read(manifest.model)
-    predictors: dict[str, Predictor] = {"keras": _keras_predictor(bundle.path / manifest.model.file)}
+    with bundle.on_disk(manifest.model) as model:
+        predictors: dict[str, Predictor] = {"keras": _keras_predictor(model)}
     for artifact in manifest.artifacts:
         engine = open_engine(bundle.read(artifact), artifact.engine, where=bundle.path / artifact.file)
         predictors[artifact.name] = engine.run
@@ -189,32 +223,94 @@ def evaluate(subject: Subject, dataset: Dataset) -> Evaluation:
     true = np.asarray([sample.value for sample in chosen.samples], np.float64)
     said = {name: run(predictor, images, covariates) for name, predictor in subject.predictors.items()}
     by_curve, unit = subject.rules.baseline.predict(images), subject.rules.label.unit
-    curve = Result("baseline", regression_metrics(true, by_curve), coverage=None, foreign=None, refused=None)
+    curve = Result("baseline", regression_metrics(true, by_curve), None, None, foreign=None, refused=None)
+    reasons = {name: refusals(subject, images, said[name], beside) for name in said}
     first, *others = (
-        _result(name, subject, true, prediction, refusals(subject, images, prediction, beside))
-        for name, prediction in said.items()
+        _result(name, subject, chosen.samples, prediction, reasons[name]) for name, prediction in said.items()
     )
+    results = (first, curve, *others)
     verdict = compare_with_curve(true, said["keras"].value, by_curve, choice.new_by, unit)
-    return Evaluation(dataset.spec.name, choice.split, choice.seen, unit, (first, curve, *others), verdict)
+    half = {name: _half_widths(subject, prediction) for name, prediction in said.items()}
+    values = {name: prediction.value.astype(np.float64) for name, prediction in said.items()}
+    predictions = tuple(
+        line
+        for row in results
+        for line in _predictions(
+            row.name,
+            chosen.samples,
+            values.get(row.name, np.asarray(by_curve, np.float64)),
+            half.get(row.name),
+            reasons.get(row.name, [None] * len(true)),
+        )
+    )
+    return Evaluation(dataset.spec.name, choice.split, choice.seen, unit, results, verdict, predictions)
+
+
+def _half_widths(subject: Subject, prediction: Prediction) -> Float64Array:
+    """Return half of each interval, label's unit, ``[N]``."""
+    widths: Float64Array = subject.rules.interval.quantile * prediction.sigma.astype(np.float64)
+    return widths
 
 
 def _result(
     name: str,
     subject: Subject,
-    true: Float64Array,
+    samples: Sequence[Sample],
     prediction: Prediction,
     reasons: Sequence[Reason | None],
 ) -> Result:
-    """Return one row. ``true``: ``[N]``, label's unit. ``reasons``: ``[N]``, see `refusals`."""
+    """Return one row. ``samples``: N. ``reasons``: ``[N]``, see `refusals`."""
+    true = np.asarray([sample.value for sample in samples], np.float64)
     values = prediction.value.astype(np.float64)
-    inside = np.abs(values - true) <= subject.rules.interval.quantile * prediction.sigma
+    inside = np.abs(values - true) <= _half_widths(subject, prediction)
     return Result(
         name,
         regression_metrics(true, values),
         coverage=float(np.mean(inside)),
+        group_coverage=_by_group(inside, [sample.group for sample in samples]),
         foreign=None if subject.rules.foreign is None else reasons.count(Reason.FOREIGN) / len(true),
         refused=1.0 - reasons.count(None) / len(true),
     )
+
+
+def _by_group(inside: npt.NDArray[np.bool_], groups: Sequence[str]) -> GroupCoverage | None:
+    names = np.asarray(groups, np.str_)
+    shares = [float(inside[names == name].mean()) for name in dict.fromkeys(groups)]
+    if len(shares) == len(groups):
+        return None
+    return GroupCoverage(len(shares), float(np.mean(shares)), min(shares))
+
+
+def _predictions(
+    name: str,
+    samples: Sequence[Sample],
+    values: Float64Array,
+    half: Float64Array | None,
+    reasons: Sequence[Reason | None],
+) -> Iterator[SamplePrediction]:
+    """Yield what one predictor said. ``values``, ``half``: ``[N]``, label's unit."""
+    for index, (sample, reason) in enumerate(zip(samples, reasons, strict=True)):
+        value = float(values[index])
+        yield SamplePrediction(
+            name,
+            sample.id,
+            sample.group,
+            sample.session,
+            sample.value,
+            value,
+            lower=None if half is None else value - float(half[index]),
+            upper=None if half is None else value + float(half[index]),
+            refused=None if reason is None else reason.value,
+        )
+
+
+def write_predictions(predictions: Sequence[SamplePrediction], file: IO[bytes]) -> None:
+    """Write one line of CSV per predictor and sample; what there is not stays empty."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = csv.writer(text)
+    writer.writerow([entry.name for entry in fields(SamplePrediction)])
+    writer.writerows(astuple(prediction) for prediction in predictions)
+    text.detach()
 
 
 def refusals(

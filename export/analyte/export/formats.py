@@ -1,54 +1,21 @@
-"""The formats by name, and how each is made from a Keras model. A new one is a converter and a line here."""
+"""The formats by name, and what each is for. A new one is a file in `converters` and a line here.
+
+Importing this needs neither TensorFlow nor an engine: a converter is imported when it is first called.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from typing import TYPE_CHECKING
 
-import keras
-
-from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.manifest import EngineName, Precision
-from analyte.export.calibration import calibration_index, calibration_pictures
-from analyte.export.head_refit import refit
-from analyte.export.keras_to_onnx import keras_to_onnx
-from analyte.export.keras_to_tflite import keras_to_tflite
-from analyte.export.quantize_onnx import quantize_onnx
-from analyte.export.quantize_tflite import quantize_tflite
-from analyte.export.trained_model import predict, with_correction
-from analyte.runtime.engines.registry import open_engine
 
+if TYPE_CHECKING:
+    from analyte.export.source import Source
 
-@dataclass(frozen=True)
-class Source:
-    """What formats are made from. Conversions that several formats need are made once."""
-
-    model: keras.Model
-    recorded: UInt8Array
-    """Training pictures as recorded, uint8 ``[N, V, S, S, 3]``, RGB: what heads are refitted on."""
-    covariates: Float32Array | None = None
-    """Of those samples, float32 ``[N, K]``; None where K is 0."""
-
-    @cached_property
-    def calibration(self) -> UInt8Array:
-        """What integer ranges are taken from, uint8 ``[N, V, S, S, 3]``, RGB."""
-        return calibration_pictures(self.recorded)
-
-    @cached_property
-    def calibration_covariates(self) -> Float32Array | None:
-        """Of the calibration pictures, float32 ``[M, K]``; None where K is 0."""
-        return None if self.covariates is None else self.covariates[calibration_index(len(self.recorded))]
-
-    @cached_property
-    def onnx(self) -> bytes:
-        """The model as ONNX float32."""
-        return keras_to_onnx(self.model)
-
-    @cached_property
-    def tflite(self) -> bytes:
-        """The model as TFLite float32."""
-        return keras_to_tflite(self.model)
+Convert = Callable[["Source"], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,62 +28,106 @@ class Format:
     precision: Precision
     help: str
     """What it is for, in one line."""
-    convert: Callable[[Source], bytes]
+    convert: Convert
+    standard: bool = False
+    """Whether it is exported where nobody names formats."""
 
 
-def _onnx(source: Source) -> bytes:
-    return source.onnx
+def _by(module: str) -> Convert:
+    def convert(source: Source) -> bytes:
+        found: Convert = importlib.import_module(f"analyte.export.converters.{module}").convert
+        return found(source)
 
-
-def _tflite(source: Source) -> bytes:
-    return source.tflite
-
-
-def _onnx_int8(source: Source) -> bytes:
-    beside = source.calibration_covariates
-    draft = quantize_onnx(source.onnx, source.calibration, beside)
-    corrected = _corrected(source, draft, "onnx")
-    return quantize_onnx(keras_to_onnx(corrected), source.calibration, beside)
-
-
-def _tflite_int8(source: Source) -> bytes:
-    beside = source.calibration_covariates
-    draft = quantize_tflite(source.model, source.tflite, source.calibration, beside)
-    corrected = _corrected(source, draft, "litert")
-    return quantize_tflite(corrected, keras_to_tflite(corrected), source.calibration, beside)
-
-
-def _corrected(source: Source, draft: bytes, engine: EngineName) -> keras.Model:
-    """Refit the model's head to the features that a quantized draft really gives on this machine."""
-    opened = open_engine(draft, engine)
-    try:
-        quantized = opened.run(source.recorded, source.covariates).features
-    finally:
-        opened.close()
-    exact = predict(source.model, source.recorded, source.covariates).features
-    return with_correction(source.model, refit(quantized, exact))
+    return convert
 
 
 FORMATS: dict[str, Format] = {
     entry.name: entry
     for entry in (
-        Format("onnx", ".onnx", "onnx", "float32", "ONNX Runtime on any processor or GPU", _onnx),
+        Format(
+            "onnx",
+            ".onnx",
+            "onnx",
+            "float32",
+            "ONNX Runtime on any processor or GPU: the exact one",
+            _by("onnx"),
+            standard=True,
+        ),
         Format(
             "onnx-int8",
             "-int8.onnx",
             "onnx",
             "int8",
-            "ONNX Runtime where speed or size matters: int8 trunk (QDQ), refitted float head",
-            _onnx_int8,
+            "ONNX Runtime where size matters: int8 trunk (QDQ), refitted float head",
+            _by("onnx_int8"),
+            standard=True,
         ),
-        Format("tflite", ".tflite", "litert", "float32", "LiteRT (TFLite) on small boards", _tflite),
+        Format(
+            "onnx-float16",
+            "-float16.onnx",
+            "onnx",
+            "float16",
+            "half the bytes of onnx, nearly as exact; no faster on a processor",
+            _by("onnx_float16"),
+        ),
+        Format(
+            "onnx-dynamic",
+            "-dynamic.onnx",
+            "onnx",
+            "dynamic",
+            "int8 weights without calibration, for light that training never saw; slow",
+            _by("onnx_dynamic"),
+        ),
+        Format(
+            "tflite",
+            ".tflite",
+            "litert",
+            "float32",
+            "LiteRT (TFLite) on small boards: the exact one",
+            _by("tflite"),
+            standard=True,
+        ),
         Format(
             "tflite-int8",
             "-int8.tflite",
             "litert",
             "int8",
             "LiteRT where speed or size matters: int8 trunk, refitted float head",
-            _tflite_int8,
+            _by("tflite_int8"),
+            standard=True,
+        ),
+        Format(
+            "tflite-float16",
+            "-float16.tflite",
+            "litert",
+            "float16",
+            "half the bytes of tflite, nearly as exact; for GPU delegates, which compute in half precision",
+            _by("tflite_float16"),
+        ),
+        Format(
+            "tflite-dynamic",
+            "-dynamic.tflite",
+            "litert",
+            "dynamic",
+            "int8 weights without calibration, for light that training never saw",
+            _by("tflite_dynamic"),
+        ),
+        Format(
+            "tflite-int8-strict",
+            "-int8-strict.tflite",
+            "litert",
+            "int8-strict",
+            "integers in and out, for accelerators that know nothing else (Edge TPU); "
+            "train with --colour rgb",
+            _by("tflite_int8_strict"),
+        ),
+        Format(
+            "tflite-int16x8",
+            "-int16x8.tflite",
+            "litert",
+            "int16x8",
+            "int16 activations, int8 weights: closer than int8; slow (10 to 30 times tflite on x86)",
+            _by("tflite_int16x8"),
         ),
     )
 }

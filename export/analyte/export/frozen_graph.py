@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,9 @@ from analyte.export.trained_model import OUTPUTS, inputs_of
 SIGNATURE = "serving_default"
 
 
-def freeze(model: keras.Model) -> Any:
+def freeze(model: keras.Model, outputs: Sequence[str] = OUTPUTS) -> Any:
     """Return a function from uint8 ``image``, and float32 ``covariates`` where the model takes any, to a dict
-    of `OUTPUTS`, its weights constants.
+    of ``outputs``, its weights constants.
 
     Constants let the converters fold batch normalization, and keep variables out of TFLite, whose calibrator
     cannot run them.
@@ -34,7 +34,7 @@ def freeze(model: keras.Model) -> Any:
         given = (
             inputs[0] if bare else {spec.name: tensor for spec, tensor in zip(signature, inputs, strict=True)}
         )
-        return {name: model(given, training=False)[name] for name in OUTPUTS}
+        return {name: model(given, training=False)[name] for name in outputs}
 
     constant = convert_variables_to_constants_v2(
         tf.function(call, input_signature=signature, autograph=False).get_concrete_function()
@@ -44,7 +44,7 @@ def freeze(model: keras.Model) -> Any:
         # A frozen function gives its outputs flat, in the order of their sorted names.
         values = tf.nest.flatten(constant(*inputs))
         return {
-            name: tf.identity(value, name=name) for name, value in zip(sorted(OUTPUTS), values, strict=True)
+            name: tf.identity(value, name=name) for name, value in zip(sorted(outputs), values, strict=True)
         }
 
     return tf.function(frozen, input_signature=signature, autograph=False)

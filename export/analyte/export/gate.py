@@ -10,24 +10,44 @@ from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.manifest import Deviation, Precision
 from analyte.contract.metrics import regression_metrics
-from analyte.runtime.deviation import SIGMA_TOLERANCE, MeasuredDeviation, compare, run_batched
+from analyte.runtime.deviation import (
+    GATED_BY_MAXIMUM,
+    SIGMA_TOLERANCE,
+    MeasuredDeviation,
+    compare,
+    run_batched,
+)
 from analyte.runtime.engines.protocol import Engine, Prediction
 
 TOLERANCE_OF_RANGE: dict[Precision, float] = {
     # Converters reorder float32 sums: a few units in the last place of each layer, seen as 1e-6 of the range.
     # Ten times that is still far below what any camera resolves, and far above no real fault.
     "float32": 1e-5,
+    # Weights of eleven significant bits: each layer errs by up to 5e-4 of itself, most of it averaged out.
+    "float16": 2e-3,
     # One step of an 8-bit feature moves the value by about a thousandth of the range; the 99th percentile
     # over pictures must stay within a hundredth, which an interval of a few hundredths hides.
     "int8": 1e-2,
+    "dynamic": 1e-2,
+    "int8-strict": 1e-2,
+    "int16x8": 1e-2,
 }
-"""Largest deviation from Keras, as a fraction of the range: of the maximum (float32) or p99 (int8)."""
+"""Largest deviation from Keras, as a fraction of the range: of the maximum (floats) or p99 (integers)."""
 
-MAE_GROWTH = 0.02
-"""How much larger an int8 artifact's mean absolute error may be than that of Keras, as a fraction of it."""
+MAE_GROWTH: dict[Precision, float] = {
+    "float32": 0.02,
+    "float16": 0.02,
+    "dynamic": 0.02,
+    "int8": 0.02,
+    "int16x8": 0.02,
+    # Integers from the picture on: also the colours are rounded.
+    "int8-strict": 0.05,
+}
+"""How much larger an artifact's mean absolute error may be than that of Keras, as a fraction of it."""
 FOREIGN_GROWTH = 0.02
 """How much larger a share of good pictures an artifact may refuse as foreign than Keras does: as many again
 as the limit is calibrated to."""
+_WORST = 5
 MAE_SLACK_OF_RANGE = 1e-3
 """Growth below this fraction of the range never fails: on small errors a ratio only measures noise."""
 
@@ -48,6 +68,17 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True)
+class WorstPicture:
+    """A picture that an artifact reads otherwise than Keras; values in the label's unit."""
+
+    index: int
+    """Place among the pictures that were judged, from 0."""
+    true: float
+    keras: float
+    artifact: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """How an artifact did at the gate."""
 
@@ -57,6 +88,8 @@ class Verdict:
     """What it misses, in words; empty when it passes."""
     deviation_problems: tuple[str, ...]
     """Those of `problems` that compare it with Keras picture by picture."""
+    worst: tuple[WorstPicture, ...]
+    """Where it deviates most, the worst first."""
 
 
 def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch: int = 64) -> Verdict:
@@ -68,7 +101,7 @@ def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch
     tolerance = TOLERANCE_OF_RANGE[precision] * span
     problems: list[str] = []
     if not measured.value_passes(precision, tolerance):
-        statistic = "max" if precision == "float32" else "p99"
+        statistic = "max" if precision in GATED_BY_MAXIMUM else "p99"
         problems.append(
             f"{statistic} deviation {measured.gated(precision):.3g} exceeds the tolerance {tolerance:.3g}"
         )
@@ -78,7 +111,7 @@ def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch
             f"+-{100 * SIGMA_TOLERANCE[precision]:g} %"
         )
     by_picture = tuple(problems)
-    allowed = mae_keras + max(MAE_GROWTH * mae_keras, MAE_SLACK_OF_RANGE * span)
+    allowed = mae_keras + max(MAE_GROWTH[precision] * mae_keras, MAE_SLACK_OF_RANGE * span)
     # Written so that a NaN fails.
     if not mae <= allowed:
         problems.append(f"MAE {mae:.4g} exceeds {allowed:.4g} (Keras: {mae_keras:.4g})")
@@ -98,7 +131,17 @@ def judge(engine: Engine, precision: Precision, data: Judged, span: float, batch
         foreign=shares[0],
         foreign_keras=shares[1],
     )
-    return Verdict(deviation, measured, tuple(problems), by_picture)
+    return Verdict(deviation, measured, tuple(problems), by_picture, _worst(said, data))
+
+
+def _worst(said: Prediction, data: Judged) -> tuple[WorstPicture, ...]:
+    apart = np.abs(said.value.astype(np.float64) - data.keras.value)
+    # A NaN is the worst there is.
+    order = np.argsort(-np.nan_to_num(apart, nan=np.inf), kind="stable")[:_WORST]
+    return tuple(
+        WorstPicture(int(i), float(data.true[i]), float(data.keras.value[i]), float(said.value[i]))
+        for i in order
+    )
 
 
 def _foreign_share(prediction: Prediction, foreign: ForeignCalibration | None) -> float | None:

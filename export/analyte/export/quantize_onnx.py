@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.run import graph_input
 from analyte.export.keras_to_onnx import IR_VERSION
+from analyte.export.onnx_graph import average_by_convolution, float_nodes, shorten_names, store_small
 from analyte.export.trained_model import COVARIATES, IMAGE
 
-_TRUNK_OPS = ("Conv", "AveragePool", "MaxPool")
-"""Averages over the picture and the head stay in float: their rounding would become a bias of the value."""
+_TRUNK_OPS = ("Conv", "Relu", "AveragePool", "MaxPool")
+"""With Relu, which then costs nothing: the integers of a convolution's result begin at 0. Averages over the
+picture and the head stay in float: their rounding would become a bias of the value."""
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types
@@ -40,11 +42,17 @@ class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ship
         return next(self._feed, None)
 
 
-def quantize_onnx(data: bytes, calibration: UInt8Array, covariates: Float32Array | None = None) -> bytes:
+def quantize_onnx(
+    data: bytes,
+    calibration: UInt8Array,
+    covariates: Float32Array | None = None,
+    keep_float: Collection[str] = (),
+    layers: Sequence[str] = (),
+) -> bytes:
     """Quantize statically, QDQ format, int8 weights per channel and int8 activations.
 
     ``calibration``: uint8 ``[N, V, S, S, 3]``, RGB, of the training data. ``covariates``: float32 ``[N, K]``;
-    None where K is 0.
+    None where K is 0. ``keep_float``: Keras layers that stay in float; ``layers``: all.
     """
     if covariates is None:
         covariates = np.zeros((len(calibration), 0), np.float32)
@@ -53,13 +61,17 @@ def quantize_onnx(data: bytes, calibration: UInt8Array, covariates: Float32Array
         source, prepared, target = (Path(folder) / name for name in ("float.onnx", "pre.onnx", "int8.onnx"))
         source.write_bytes(data)
         quant_pre_process(str(source), str(prepared), skip_symbolic_shape=False)
+        floats = onnx.load(str(prepared))
+        in_float = float_nodes(floats.graph, keep_float, layers)
+        average_by_convolution(floats.graph, in_float)
+        onnx.save(floats, str(prepared))
         quantize_static(
             str(prepared),
             str(target),
             _Pictures(calibration, covariates),
             quant_format=QuantFormat.QDQ,
             op_types_to_quantize=list(_TRUNK_OPS),
-            nodes_to_exclude=_first_convolution(prepared),
+            nodes_to_exclude=in_float,
             per_channel=True,
             weight_type=QuantType.QInt8,
             # Signed activations: unsigned ones saturate in the 8-bit kernels of x86 processors without VNNI.
@@ -67,11 +79,8 @@ def quantize_onnx(data: bytes, calibration: UInt8Array, covariates: Float32Array
         )
         proto = onnx.load(str(target))
     proto.ir_version = IR_VERSION
+    store_small(proto.graph)
+    shorten_names(proto.graph)
     onnx.checker.check_model(proto, full_check=True)
     quantized: bytes = proto.SerializeToString()
     return quantized
-
-
-def _first_convolution(file: Path) -> list[str]:
-    """Return the name of the first convolution of a model, in a list; empty where there is none."""
-    return [node.name for node in onnx.load(str(file)).graph.node if node.op_type == "Conv"][:1]

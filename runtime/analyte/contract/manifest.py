@@ -23,7 +23,7 @@ REPORT_FILE = "report.html"
 MODEL_FILE = "model.keras"
 
 EngineName = Literal["onnx", "litert"]
-Precision = Literal["float32", "int8"]
+Precision = Literal["float32", "float16", "dynamic", "int8", "int8-strict", "int16x8"]
 
 
 class _Strict(BaseModel):
@@ -48,7 +48,7 @@ class Deviation(_Strict):
     p99: float
     max: float
     tolerance: float
-    """What the gate compares: ``max`` for float32, ``p99`` for int8."""
+    """What the gate compares: ``max`` for floats, ``p99`` for integers."""
     mae: float
     """Mean absolute error of the artifact against the labels of the validation split."""
     mae_keras: float
@@ -63,12 +63,18 @@ class Artifact(FileRecord):
     """One model file."""
 
     name: str
-    """The format name: ``onnx``, ``onnx-int8``, ``tflite``, ``tflite-int8``."""
+    """The format name, such as ``onnx`` or ``tflite-int8``."""
     precision: Precision
     engine: EngineName
     """The engine that runs it."""
     parity: Deviation
     """Measured at export, on the machine that exported."""
+    operators: dict[str, int] = Field(default_factory=dict)
+    """How many operators of each kind the file holds: all of them stock ones."""
+    quantized_by: str | None = None
+    """The last of the means that it took to keep the number, see `analyte.export.ladder`; None for floats."""
+    degraded: tuple[str, ...] = ()
+    """What the artifact missed at the gate, in words, where somebody let it pass all the same."""
 
 
 class Provenance(_Strict):

@@ -10,9 +10,19 @@ from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.manifest import Precision
 from analyte.runtime.engines.protocol import Engine, Prediction
 
-SIGMA_TOLERANCE: dict[Precision, float] = {"float32": 0.01, "int8": 0.2}
+SIGMA_TOLERANCE: dict[Precision, float] = {
+    "float32": 0.01,
+    "float16": 0.02,
+    "dynamic": 0.2,
+    "int8": 0.2,
+    "int8-strict": 0.2,
+    "int16x8": 0.2,
+}
 """Largest departure of the median ratio of sigmas from 1. An interval that is a fifth too narrow loses a few
-percent of its coverage; float32 has no excuse for more than rounding."""
+percent of its coverage; floats have no excuse for more than rounding."""
+GATED_BY_MAXIMUM: frozenset[Precision] = frozenset({"float32", "float16"})
+"""Integer kernels differ between processors, and one rounding more or less in a rare sample is no fault;
+floats have no such excuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +41,8 @@ class MeasuredDeviation:
     where no sigma was compared."""
 
     def gated(self, precision: Precision) -> float:
-        """Return what a tolerance is compared with: the maximum for float32, the 99th percentile for int8.
-
-        Integer kernels differ between processors, and one rounding more or less in a rare sample is no fault;
-        float32 has no such excuse.
-        """
-        return self.max if precision == "float32" else self.p99
+        """Return what a tolerance is compared with: floats' maximum, integers' 99th percentile."""
+        return self.max if precision in GATED_BY_MAXIMUM else self.p99
 
     def passes(self, precision: Precision, tolerance: float) -> bool:
         """Whether values deviate by at most ``tolerance``, label's unit, and sigmas by at most their own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -65,6 +66,51 @@ def test_figures_are_those_of_the_test_split(
     assert baseline["coverage"] is None
     # The values are no whole numbers, so that rounding to them means nothing.
     assert keras["rounded_accuracy"] is None
+
+
+def test_coverage_by_group(one_view_run: Path, one_view_study: Path, tmp_path: Path, invoke: Invoke) -> None:
+    """The last day as two groups of 10 and 30: each counts once, however many samples it has."""
+    study = Path(shutil.copytree(one_view_study, tmp_path / "study"))
+    header, *rows = (study / "labels.csv").read_text("utf-8").splitlines()
+    tested = [number for number, row in enumerate(rows) if row.endswith(",test")]
+    for number in tested[:10]:
+        rows[number] = rows[number].replace(",day5,day5,", ",morning,day5,")
+    (study / "labels.csv").write_text("\n".join([header, *rows, ""]), "utf-8")
+    file = tmp_path / "new" / "said.csv"
+    keras, baseline = report(invoke, one_view_run, study, "--predictions", file)["results"]
+    lines = list(csv.DictReader(file.read_text("utf-8").splitlines()))
+    assert [line["predictor"] for line in lines] == ["keras"] * 40 + ["baseline"] * 40
+    inside: dict[str, list[bool]] = {}
+    for line in lines[:40]:
+        held = float(line["lower"]) <= float(line["true"]) <= float(line["upper"])
+        inside.setdefault(line["group"], []).append(held)
+    assert {group: len(held) for group, held in inside.items()} == {"morning": 10, "day5": 30}
+    shares = [float(np.mean(held)) for held in inside.values()]
+    assert keras["group_coverage"] == pytest.approx(
+        {"groups": 2, "mean": float(np.mean(shares)), "lowest": min(shares)}
+    )
+    assert baseline["group_coverage"] is None
+    errors = [abs(float(line["value"]) - float(line["true"])) for line in lines]
+    assert np.mean(errors[:40]) == pytest.approx(keras["mae"])
+    assert np.mean(errors[40:]) == pytest.approx(baseline["mae"])
+    assert {line["session"] for line in lines} == {"day5"}
+    assert {(line["lower"], line["upper"], line["refused"]) for line in lines[40:]} == {("", "", "")}
+    assert sum(bool(line["refused"]) for line in lines[:40]) == pytest.approx(40 * keras["refused"])
+    table = invoke("evaluate", one_view_run, study).stdout.splitlines()
+    assert "coverage  by group" in table[1]
+    # Nothing is lost by accident.
+    assert invoke("evaluate", one_view_run, study, "--predictions", file).code == 3
+
+
+def test_no_coverage_by_group_where_there_are_none(
+    one_view_run: Path, one_view_study: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    study = Path(shutil.copytree(one_view_study, tmp_path / "study"))
+    header, *rows = (study / "labels.csv").read_text("utf-8").splitlines()
+    rows = [row.replace(",day5,day5,", f",g{number},day5,") for number, row in enumerate(rows)]
+    (study / "labels.csv").write_text("\n".join([header, *rows, ""]), "utf-8")
+    assert report(invoke, one_view_run, study)["results"][0]["group_coverage"] is None
+    assert "by group" not in invoke("evaluate", one_view_run, study).stdout
 
 
 def test_what_a_device_would_refuse(

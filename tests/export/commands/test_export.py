@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +20,54 @@ from conftest import Invoke
 def test_list_formats(invoke: Invoke) -> None:
     outcome = invoke("export", "--list-formats")
     assert outcome.code == 0
-    lines = outcome.stdout.splitlines()
-    assert [line.split()[0] for line in lines] == ["onnx", "onnx-int8", "tflite", "tflite-int8"]
-    assert all(FORMATS[line.split()[0]].help in line for line in lines)
+    *lines, note = outcome.stdout.splitlines()
+    assert [line[2:].split()[0] for line in lines] == list(FORMATS)
+    assert all(FORMATS[line[2:].split()[0]].help in line for line in lines)
+    starred = [line[2:].split()[0] for line in lines if line.startswith("*")]
+    assert (starred, note[:2]) == (["onnx", "onnx-int8", "tflite", "tflite-int8"], "* ")
+    rows = json.loads(invoke("export", "--list-formats", "--json").stdout)
+    assert [row["name"] for row in rows if row["standard"]] == starred
+
+
+def test_listing_starts_no_tensorflow() -> None:
+    code = "import sys; from analyte.cli import main; sys.argv[1:] = ['export', '--list-formats']\n"
+    code += "try:\n    main()\nfinally:\n    assert 'tensorflow' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_sensitivity(one_view_run: Path, invoke: Invoke) -> None:
+    outcome = invoke("export", one_view_run, "--sensitivity", "--json")
+    assert outcome.code == 0, outcome.stderr
+    found = json.loads(outcome.stdout)
+    assert found["unit"] == "mg/L"
+    model = keras.saving.load_model(one_view_run / "model.keras", compile=False)
+    convolutions = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    # The first convolution is never quantized.
+    assert sorted(row["layer"] for row in found["layers"]) == sorted(convolutions[1:])
+    losses = [row["p99_deviation"] for row in found["layers"]]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] > 0
+    assert all(
+        row["layer"] in invoke("export", one_view_run, "--sensitivity").stdout for row in found["layers"]
+    )
+
+
+def test_layers_that_stay_in_float(one_view_run: Path, tmp_path: Path, invoke: Invoke) -> None:
+    model = keras.saving.load_model(one_view_run / "model.keras", compile=False)
+    _, *convolutions = (layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D))
+    formats = ("--format", "tflite-int8", "--format", "onnx-int8")
+    kept = [word for name in convolutions for word in ("--keep-float", name)]
+    outcome = invoke("export", one_view_run, "-o", tmp_path / "b", *formats, *kept)
+    assert outcome.code == 0, outcome.stderr
+    # With every convolution in float, what is left of int8 is the rounding of the head's weights.
+    for artifact in Manifest.model_validate_json((tmp_path / "b" / "manifest.json").read_text()).artifacts:
+        assert artifact.parity.max < 0.002 * 10
+        assert not {"QLinearConv", "QUANTIZE", "QuantizeLinear"} & set(artifact.operators)
+    outcome = invoke("export", one_view_run, "-o", tmp_path / "c", *formats, "--keep-float", "conv9")
+    assert outcome.code == 3
+    assert "--keep-float conv9: the network has no such convolution" in outcome.stderr
+    assert convolutions[0] in outcome.stderr
 
 
 def test_unknown_format_names_those_that_there_are(
@@ -28,7 +75,7 @@ def test_unknown_format_names_those_that_there_are(
 ) -> None:
     outcome = invoke("export", one_view_run, "-o", tmp_path / "b", "--format", "onnx", "--format", "coreml")
     assert outcome.code == 2
-    assert "'coreml' is none of onnx, onnx-int8, tflite, tflite-int8" in outcome.stderr
+    assert f"'coreml' is none of {', '.join(FORMATS)}, all" in " ".join(outcome.stderr.split())
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,33 +4,65 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import IntegrityError, UnavailableError
 from analyte.contract.native_output import native_stderr_off
-from analyte.runtime.engines.graph import OUTPUTS, check_graph, to_graph, to_prediction
+from analyte.runtime.engines.associated_files import HEAD_FILE, attached
+from analyte.runtime.engines.graph import COVARIATES, OUTPUTS, check_graph, to_graph, to_prediction
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 
 LIBRARIES = ("ai_edge_litert", "tflite_runtime")
 """In order of preference: boards that LiteRT has no wheel for may still have tflite_runtime."""
-RESOLVERS = {"xnnpack": "AUTO", "cpu": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
-"""LiteRT's op resolver for each provider: ``xnnpack`` is its default delegate, ``cpu`` its own kernels."""
+RESOLVERS = {"xnnpack": "AUTO", "cpu": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+"""LiteRT's op resolver for each provider: ``xnnpack`` is its default delegate, ``cpu`` its own kernels,
+``reference`` the plain ones that these are compared with: ten times as slow, for parity only."""
 SIGNATURE = "serving_default"
+FEATURES = "features"
+_RAW = "raw"
+"""What the head of an integer-only model calls its features."""
 
 
 class LiteRTEngine:
-    """A TFLite file opened by LiteRT, with or without its XNNPACK delegate."""
+    """A TFLite file opened by LiteRT, with or without its XNNPACK delegate.
+
+    Where the file holds integers only, its features are dequantized here, and the float head that travels
+    within it turns them into value and sigma, on the processor.
+    """
 
     def __init__(self, model: bytes, provider: str, threads: int, *, where: object) -> None:
         library, module = _library()
-        self._model = model  # the interpreter points into these bytes
-        self._interpreter: Any = _open_interpreter(module, model, provider, threads, where=where)
-        self._inputs, self._outputs, self._shape = _signature(self._interpreter, where=where)
+        self._graph = _Graph(module, model, RESOLVERS[provider], threads, where=where)
+        self._head: _Graph | None = None
+        self._shape = self._check(module, model, where)
         if provider == "xnnpack":
-            _check_delegated(self._interpreter, where=where)
-        self._batch = 0
+            _check_delegated(self._graph.interpreter, where=where)
         self._info = EngineInfo("litert", provider, threads, library, _version(library))
+
+    def _check(self, module: Any, model: bytes, where: object) -> GraphShape:
+        """Check the graph contract, of trunk and head together where there are two."""
+        given, said = self._graph.inputs, self._graph.outputs
+        if set(said) == {FEATURES}:
+            data = attached(model, HEAD_FILE, where=where)
+            if data is None:
+                raise IntegrityError(
+                    f"the model gives {FEATURES} only, and {HEAD_FILE} is not within it",
+                    where=where,
+                    fix="Export the bundle again; some tools drop what lies behind the model in its file",
+                )
+            self._head = _Graph(module, data, RESOLVERS["cpu"], 1, where=where)
+            beside = {name: entry for name, entry in self._head.inputs.items() if name == COVARIATES}
+            given, said = {**given, **beside}, self._head.outputs
+        return check_graph(
+            {name: (list(entry["shape_signature"]), entry["dtype"]) for name, entry in given.items()},
+            {name: entry["dtype"] for name, entry in said.items()},
+            where=where,
+        )
 
     @property
     def info(self) -> EngineInfo:
@@ -45,25 +77,57 @@ class LiteRTEngine:
     def run(self, images: UInt8Array, covariates: Float32Array | None = None) -> Prediction:
         """Run N samples; see `Engine.run`. Another N than the last one costs an allocation."""
         inputs = to_graph(images, covariates, self._shape)
-        interpreter = self._interpreter
         try:
-            if len(images) != self._batch:
-                self._batch = 0
-                for name, array in inputs.items():
-                    interpreter.resize_tensor_input(self._inputs[name], list(array.shape))
-                interpreter.allocate_tensors()
-                self._batch = len(images)
-            for name, array in inputs.items():
-                interpreter.set_tensor(self._inputs[name], array)
-            interpreter.invoke()
-            value, sigma, features = (interpreter.get_tensor(self._outputs[name]) for name in OUTPUTS)
+            if self._head is None:
+                said = self._graph.run(inputs)
+            else:
+                beside = {name: inputs.pop(name) for name in list(inputs) if name == COVARIATES}
+                features = self._graph.run(inputs)[FEATURES]
+                said = self._head.run({_RAW: self._graph.dequantized(FEATURES, features), **beside})
         except (RuntimeError, ValueError) as error:
             raise UnavailableError("LiteRT failed while running the model", got=error) from error
+        value, sigma, features = (said[name] for name in OUTPUTS)
         return to_prediction(value, sigma, features, len(images))
 
     def close(self) -> None:
+        """Release the interpreters."""
+        self._graph.close()
+        if self._head is not None:
+            self._head.close()
+
+
+class _Graph:
+    """One interpreter, run by the names of its signature."""
+
+    def __init__(self, module: Any, model: bytes, resolver: str, threads: int, *, where: object) -> None:
+        self._model = model  # the interpreter points into these bytes
+        self.interpreter: Any = _open_interpreter(module, model, resolver, threads, where=where)
+        self.inputs, self.outputs = _signature(self.interpreter, where=where)
+        self._batch = 0
+
+    def run(self, feed: Mapping[str, npt.NDArray[Any]]) -> dict[str, npt.NDArray[Any]]:
+        """Return every output by name; all of ``feed`` have the same number of samples."""
+        count = len(next(iter(feed.values())))
+        if count != self._batch:
+            self._batch = 0
+            for name, array in feed.items():
+                self.interpreter.resize_tensor_input(self.inputs[name]["index"], list(array.shape))
+            self.interpreter.allocate_tensors()
+            self._batch = count
+        for name, array in feed.items():
+            self.interpreter.set_tensor(self.inputs[name]["index"], array)
+        self.interpreter.invoke()
+        return {name: self.interpreter.get_tensor(entry["index"]) for name, entry in self.outputs.items()}
+
+    def dequantized(self, name: str, integers: npt.NDArray[Any]) -> Float32Array:
+        """Return what an output's integers stand for."""
+        step, zero = self.outputs[name]["quantization"]
+        numbers: Float32Array = (integers.astype(np.float32) - zero) * np.float32(step)
+        return numbers
+
+    def close(self) -> None:
         """Release the interpreter."""
-        self._interpreter = None
+        self.interpreter = None
 
 
 def _library() -> tuple[str, Any]:
@@ -80,12 +144,12 @@ def _library() -> tuple[str, Any]:
     raise UnavailableError("LiteRT is not installed", fix="pip install 'analyte[litert]'")
 
 
-def _open_interpreter(module: Any, model: bytes, provider: str, threads: int, *, where: object) -> Any:
+def _open_interpreter(module: Any, model: bytes, resolver: str, threads: int, *, where: object) -> Any:
     try:
         interpreter = module.Interpreter(
             model_content=model,
             num_threads=threads,
-            experimental_op_resolver_type=module.OpResolverType[RESOLVERS[provider]],
+            experimental_op_resolver_type=module.OpResolverType[resolver],
         )
     except ValueError as error:
         raise IntegrityError(
@@ -101,8 +165,8 @@ def _open_interpreter(module: Any, model: bytes, provider: str, threads: int, *,
     return interpreter
 
 
-def _signature(interpreter: Any, *, where: object) -> tuple[dict[str, int], dict[str, int], GraphShape]:
-    """Return the tensor indices of inputs and of outputs by name, and what the graph takes."""
+def _signature(interpreter: Any, *, where: object) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return LiteRT's description of each input and each output by name."""
     try:
         runner = interpreter.get_signature_runner(SIGNATURE)
     except ValueError as error:
@@ -112,14 +176,7 @@ def _signature(interpreter: Any, *, where: object) -> tuple[dict[str, int], dict
             got=error,
             fix="Export the bundle again with this version of analyte",
         ) from error
-    inputs, outputs = runner.get_input_details(), runner.get_output_details()
-    shape = check_graph(
-        {name: (list(d["shape_signature"]), d["dtype"]) for name, d in inputs.items()},
-        {name: d["dtype"] for name, d in outputs.items()},
-        where=where,
-    )
-    taken = {name: details["index"] for name, details in inputs.items()}
-    return taken, {name: outputs[name]["index"] for name in OUTPUTS}, shape
+    return runner.get_input_details(), runner.get_output_details()
 
 
 def _check_delegated(interpreter: Any, *, where: object) -> None:

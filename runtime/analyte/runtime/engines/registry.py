@@ -48,7 +48,7 @@ ENGINES: dict[EngineName, EngineEntry] = {
     ),
     "litert": EngineEntry(
         libraries=("ai_edge_litert", "tflite_runtime"),
-        providers=("xnnpack", "cpu"),
+        providers=("xnnpack", "cpu", "reference"),
         extras={"": "litert"},
         opener=_open_litert,
     ),

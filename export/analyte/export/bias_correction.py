@@ -1,0 +1,42 @@
+"""Bias correction: what quantization adds to a channel on average is taken off its bias.
+
+Nagel et al., 2019, Data-free quantization through weight equalization and bias correction, section 4.2, with
+means that are measured on calibration pictures, layer by layer from the picture on.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from analyte.contract.arrays import Float32Array, UInt8Array
+from analyte.contract.run import network_input
+from analyte.export.fake_quantization import quantized_like_a_device
+from analyte.export.source import Source
+
+_PICTURES = 256
+"""Calibration pictures that the means are taken over."""
+
+
+def correct_bias(source: Source) -> keras.Model:
+    """Return a copy of the model whose quantized convolutions give the right value on average."""
+    exact = source.model
+    copy = keras.models.clone_model(exact)
+    copy.set_weights(exact.get_weights())
+    images = source.calibration[:: max(1, len(source.calibration) // _PICTURES)]
+    rough = quantized_like_a_device(copy, source)
+    for name in rough.layers:
+        wanted, found = (_means(model, name, images) for model in (exact, rough.model))
+        for model in (copy, rough.model):
+            layer = model.get_layer(name)
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, bias + (wanted - found)])
+    return copy
+
+
+def _means(model: keras.Model, layer: str, images: UInt8Array) -> Float32Array:
+    """Return the mean of a convolution's result by channel, ``[C]``."""
+    probe = keras.Model(model.input, model.get_layer(layer).output)
+    given = network_input(images, np.zeros((len(images), 0), np.float32))
+    numbers: Float32Array = keras.ops.convert_to_numpy(probe(given)).mean(axis=(0, 1, 2))
+    return numbers

@@ -1,0 +1,101 @@
+"""Every means of the ladder keeps what the model says, and is climbed only where the cheaper ones fail."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from analyte.contract.manifest import Manifest
+from analyte.contract.run import load_samples
+from analyte.export import formats
+from analyte.export.formats import FORMATS
+from analyte.export.ladder import RUNGS, Ladder
+from analyte.export.source import Source
+from analyte.export.trained_model import load_model, predict
+from analyte.runtime.engines.registry import open_engine
+from conftest import Invoke
+
+
+@pytest.fixture(scope="module")
+def run(one_view_run: Path) -> Path:
+    return one_view_run
+
+
+@pytest.fixture(scope="module")
+def source(run: Path) -> Source:
+    return Source(load_model(run / "model.keras"), load_samples(run).train_images)
+
+
+def unbalanced(model: keras.Model) -> keras.Model:
+    """The same network with channels of very different size, as without normalization."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    convolutions = [layer for layer in copy.layers if isinstance(layer, keras.layers.Conv2D)]
+    _, first, second = convolutions[:3]
+    kernel, bias = first.get_weights()
+    factors = np.where(np.arange(len(bias)) % 4 == 0, 30.0, 1.0).astype(np.float32)
+    first.set_weights([kernel * factors, bias * factors])
+    after, shift = second.get_weights()
+    second.set_weights([after / factors[:, np.newaxis], shift])
+    return copy
+
+
+def error_of(source: Source, exact: np.ndarray, pictures: np.ndarray) -> float:
+    """Mean deviation of the features of tflite-int8 from those of Keras, relative to their spread."""
+    said = open_engine(FORMATS["tflite-int8"].convert(source), "litert", "cpu").run(pictures).features
+    return float(np.abs(said - exact).mean() / exact.std())
+
+
+def test_each_rung_says_what_the_model_says(source: Source, run: Path) -> None:
+    pictures = load_samples(run).val_images
+    exact = predict(source.model, pictures)
+    rungs = dict(Ladder(source).climb())
+    assert tuple(rungs) == RUNGS
+    for rung, made in rungs.items():
+        said = predict(made.model, pictures)
+        # Equalization is exact; the others move the float model by about as much as integers would.
+        tolerance = 1e-4 if rung in ("refit", "equalization") else 0.1
+        assert float(np.abs(said.value - exact.value).max()) <= tolerance, rung
+        assert made.features is rungs["refit"].features or np.array_equal(
+            made.features, rungs["refit"].features
+        )
+
+
+def test_equalization_mends_channels_of_different_size(source: Source, run: Path) -> None:
+    pictures = load_samples(run).val_images
+    exact = predict(source.model, pictures).features
+    crooked = source.with_model(unbalanced(source.model))
+    np.testing.assert_allclose(predict(crooked.model, pictures).features, exact, rtol=1e-3, atol=1e-4)
+    rungs = dict(Ladder(crooked).climb())
+    before, after = (error_of(rungs[rung], exact, pictures) for rung in ("refit", "equalization"))
+    assert after < 0.7 * before
+    assert error_of(rungs["fine-tuning"], exact, pictures) < 0.8 * before
+
+
+def test_climbs_until_it_passes(
+    run: Path, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion that only works once something was done about the model."""
+    plain = FORMATS["tflite"].convert
+    seen: list[Source] = []
+
+    def picky(source: Source) -> bytes:
+        seen.append(source)
+        if source.exact is not None:
+            return plain(dataclasses.replace(source, model=seen[0].model))
+        copy = keras.models.clone_model(source.model)
+        copy.set_weights([weights * 1.05 for weights in source.model.get_weights()])
+        return plain(dataclasses.replace(source, model=copy))
+
+    entry = dataclasses.replace(FORMATS["tflite-int8"], convert=picky)
+    monkeypatch.setitem(formats.FORMATS, "tflite-int8", entry)
+    outcome = invoke("export", run, "-o", tmp_path / "b", "--format", "tflite-int8")
+    assert outcome.code == 0, outcome.stdout + outcome.stderr
+    (artifact,) = Manifest.model_validate_json((tmp_path / "b" / "manifest.json").read_text()).artifacts
+    assert artifact.quantized_by == "equalization"
+    assert len(seen) == 2
+    assert "equalization" in outcome.stdout
