@@ -310,4 +310,5 @@ class TestBadInput:
 
     def test_no_bundle(self, tmp_path: Path) -> None:
         line = self.refused(tmp_path, "read", str(tmp_path), "p.png")
-        assert line == f"{tmp_path}: not a bundle; expected a folder with manifest.json"
+        wanted = "a folder with manifest.json, or a file of 'analyte bundle pack'"
+        assert line == f"{tmp_path}: not a bundle; expected {wanted}"

@@ -36,6 +36,23 @@ class TestLine:
         assert self.found.lod.value == pytest.approx(0.682070, abs=5e-6)
         assert self.found.loq.value == pytest.approx(2.066877, abs=5e-6)
 
+    def test_bias_at_the_limit(self) -> None:
+        # -0.08 + 0.06 * 0.682070 = -0.039076: less than the scatter, so nothing is to be said.
+        assert self.found.lod_bias.value == pytest.approx(-0.039076, abs=5e-6)
+        assert not any("Biased" in note for note in self.found.notes)
+
+    def test_a_biased_procedure_is_not_better_for_its_scatter(self) -> None:
+        """The same scatter, every value 2 too high: LOD as before, and said to hold for no reported value."""
+        found = merit([1, 2, 3, 4, 5], [3.1, 3.9, 5.2, 5.9, 7.4])
+        assert found.lod.value == pytest.approx(0.682070, abs=5e-6)
+        assert found.lod_bias.value == pytest.approx(1.960924, abs=5e-6)
+        (note,) = [note for note in found.notes if note.startswith("Biased")]
+        assert "by +1.961, more than the scatter, 0.2191" in note
+        assert "do not hold for values as they are reported" in note
+
+    def test_no_limit_no_bias_at_it(self) -> None:
+        assert merit([1, 2, 3], [3, 2, 1]).lod_bias == Figure(None, "there is no limit to state it at")
+
     def test_agreement(self) -> None:
         # Differences 0.1 -0.1 0.2 -0.1 0.4: mean 0.1, squares about it 0 + 0.04 + 0.01 + 0.04 + 0.09 = 0.18,
         # s_d = sqrt(0.18 / 4) = 0.212132; 1.96 s_d = 0.415779.

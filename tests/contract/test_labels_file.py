@@ -42,7 +42,7 @@ def test_good_dataset(tmp_path: Path) -> None:
         ("a.png,", "value '' is not a number"),
         ("a.png,five", "value 'five' is not a number"),
         ("a.png,5 mg/L", "value '5 mg/L' is not a number"),
-        ('a.png,"1,5"', "value '1,5' is not a number"),
+        ('a.png,"1,5"', "value '1,5' is not a number (decimals need a point, not a comma)"),
         ("a.png,1_5", "value '1_5' is not a number"),
         ("a.png,nan", "value 'nan' is not finite"),
         ("a.png,-inf", "value '-inf' is not finite"),
@@ -117,7 +117,7 @@ def test_empty_folder(tmp_path: Path) -> None:
 
 def test_folder_where_the_table_is_expected(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").mkdir()
-    refused(tmp_path, "'labels.csv' is not named by a value")
+    refused(tmp_path, "got folders 'labels.csv'")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -128,11 +128,63 @@ def test_line_ends_and_byte_order_mark(tmp_path: Path, end: str, mark: bytes) ->
     assert [s.views[0].row for s in load_dataset(data).samples] == [2, 3]
 
 
-@pytest.mark.parametrize("content", ["path,value\nµ.png,1\n".encode("latin-1"), b"\xff\xfep\0a\0"])
-def test_other_encodings(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        ("path,value\nµ.png,1\n".encode("latin-1"), "got byte 0xb5 in line 2"),
+        ("path,value\na.png,1\n".encode("utf-16"), "got UTF-16, which Excel calls 'Unicode Text'"),
+        ("path,value\na.png,1\n".encode("utf-16-le"), "got UTF-16"),
+        (b"PK\x03\x04\x14\0\x06", "got a workbook (.xlsx or .ods)"),
+        (b"\xd0\xcf\x11\xe0\xa1", "got a workbook (.xls)"),
+    ],
+)
+def test_other_encodings(tmp_path: Path, content: bytes, got: str) -> None:
     data = write_dataset(tmp_path / "d")
     (data / "labels.csv").write_bytes(content)
-    refused(data, "not UTF-8 text", "Save it as CSV UTF-8")
+    refused(data, "not UTF-8 text", got, "Save it as CSV UTF-8", "in Excel: File, Save As")
+
+
+@pytest.mark.parametrize(
+    ("header", "fix"),
+    [
+        ("path;value", "separated by semicolons, as Excel does where the decimal sign is a comma"),
+        ("Path;Value;Group", "separated by semicolons"),
+        ("path\tvalue", "separated by tabs"),
+        ("Path,Value", "rename Path to path, Value to value"),
+        ("file,concentration", "Name the column of file names path"),
+    ],
+)
+def test_header_of_a_spreadsheet(tmp_path: Path, header: str, fix: str) -> None:
+    refused(write_dataset(tmp_path / "d", header=header), "a required column is missing", fix)
+
+
+def test_optional_columns_in_capitals(tmp_path: Path) -> None:
+    """Left out, a column Group would be missed by nobody, and groups would leak into the test."""
+    rows = ["a.png,1,A,x", "b.png,2,B,y"]
+    data = write_dataset(tmp_path / "d", rows, header="path,value,Group,Note")
+    refused(data, "written in lower case; expected group; got Group. Rename")
+    declared = TOML + 'categorical_covariates = ["Group"]\n'
+    write_dataset(data, rows, header="path,value,Group,Note", toml=declared)
+    assert len(load_dataset(data).samples) == 2
+
+
+def test_folder_of_pictures_without_labels(tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png")
+    refused(tmp_path, "no labels.csv", "got 1 pictures of unknown value. Write labels.csv with columns path")
+
+
+def test_folder_of_other_folders(tmp_path: Path) -> None:
+    write_picture(tmp_path / "monday" / "a.png")
+    refused(tmp_path, "its sub-folders are not named by values", "got folders 'monday'. Write labels.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "fix"),
+    [("c.AVI", "is a video"), ("c.mp4", "analyte daemon --device PROFILE --bundle BUNDLE --source c.mp4")],
+)
+def test_a_video_is_no_table(tmp_path: Path, name: str, fix: str) -> None:
+    (tmp_path / name).write_bytes(b"RIFF")
+    refused(tmp_path / name, fix)
 
 
 def test_quoted_newlines_keep_names_and_row_numbers(tmp_path: Path) -> None:
@@ -276,8 +328,8 @@ class TestToml:
             (TOML.replace("[0.0, 10.0]", "[1.0, 1.0]"), "range: must be [low, high] with low < high"),
             (TOML.replace("[0.0, 10.0]", "[0.0, nan]"), "range.1: must be a finite number, got nan"),
             (TOML.replace("[0.0, 10.0]", "[0.0, inf]"), "range.1: must be a finite number, got inf"),
-            (TOML.replace("[0.0, 10.0]", "[0.0]"), "range.1: is required"),
-            (TOML.replace("[0.0, 10.0]", "'0 to 10'"), "range: "),
+            (TOML.replace("[0.0, 10.0]", "[0.0]"), "value, such as [0.0, 10.0], got [0.0]"),
+            (TOML.replace("[0.0, 10.0]", "'0 to 10'"), "range: must be the lowest and the highest"),
             (TOML.replace('"mg/L"', '""'), "unit: "),
             (TOML.replace('"mg/L"', "5"), "unit: input should be a valid string, got 5"),
             (TOML + "views = []\n", "views: "),
@@ -318,12 +370,21 @@ class TestBareTable:
         data = load_dataset(write_dataset(tmp_path / "d", toml=None), unit="mg/L", analyte="dye")
         assert (data.spec.range, data.spec.unit, data.spec.analyte) == ((1.0, 2.0), "mg/L", "dye")
 
+    def test_test_values_have_no_part_in_the_range(self, tmp_path: Path) -> None:
+        """They would tell the network's scale how far the test reaches; beyond it they are extrapolation."""
+        rows = ["a.png,1,train", "b.png,2,val", "c.png,7,test"]
+        pictures = ("a.png", "b.png", "c.png")
+        data = write_dataset(tmp_path / "d", rows, header="path,value,split", toml=None, pictures=pictures)
+        loaded = load_dataset(data, unit="mg/L")
+        assert loaded.spec.range == (1.0, 2.0)
+        assert [sample.value for sample in loaded.samples] == [1.0, 2.0, 7.0]
+
     def test_one_value_gives_no_range(self, tmp_path: Path) -> None:
         data = write_dataset(tmp_path / "d", ["a.png,5", "b.png,5"], toml=None)
         refused(data, "every picture has the same value", "5 mg/L", unit="mg/L")
 
     def test_a_picture_is_no_table(self, tmp_path: Path) -> None:
-        refused(write_picture(tmp_path / "a.png"), "not UTF-8 text")
+        refused(write_picture(tmp_path / "a.png"), "is a picture", "analyte read BUNDLE a.png")
 
 
 class TestFolders:
@@ -423,6 +484,11 @@ class TestCovariates:
         data = self.write(tmp_path / "d", "a.png,1,B", "b.png,2,B", header="path,value,lot")
         refused(data, "no column for covariate 'temperature'; expected columns temperature, lot", "got lot")
 
+    def test_mistyped_column(self, tmp_path: Path) -> None:
+        header = "path,value,lot,tempreature"
+        data = self.write(tmp_path / "d", "a.png,1,B,2", "b.png,2,B,3", header=header)
+        refused(data, "no column for covariate 'temperature'", "Is 'tempreature' meant?")
+
     def test_folder_of_folders_has_no_columns(self, tmp_path: Path) -> None:
         for value in ("1", "2"):
             write_picture(tmp_path / value / "a.png", int(value))
@@ -442,6 +508,10 @@ class TestCovariates:
         ("line", "says"),
         [
             ('covariates = ["a", "a"]', "covariates: must be different names"),
+            ('covariates = "a"', 'covariates: must be a list of names, such as ["temperature"'),
+            ("covariates = [1]", "covariates: must be a list of names"),
+            ("[categorical_covariates]\na = 1", "categorical_covariates: must be a list of names"),
+            ('views = "sample"', "views: must be a list of names"),
             ('covariates = [""]', "covariates: must be different names"),
             ('covariates = ["a"]\ncategorical_covariates = ["a"]', "a cannot be a number and a category"),
             ('covariates = ["value"]', "the column value has a meaning of its own"),

@@ -7,15 +7,31 @@ import sys
 
 import pytest
 
-FORBIDDEN = ("tensorflow", "keras", "onnx", "tf2onnx", "matplotlib", "scipy", "sklearn", "colour", "tqdm")
+FORBIDDEN = (
+    "tensorflow",
+    "keras",
+    "onnx",
+    "tf2onnx",
+    "matplotlib",
+    "scipy",
+    "sklearn",
+    "colour",
+    "tqdm",
+    "cryptography",
+)
 PROGRAM = """
 import importlib, sys
 for name in sys.argv[1:]:
     importlib.import_module(name)
 print("\\n".join(sorted({m.partition(".")[0] for m in sys.modules})))
 """
-COMMANDS = [f"analyte.runtime.commands.{name}" for name in ("daemon", "read", "selftest")]
+COMMANDS = [
+    f"analyte.runtime.commands.{name}" for name in ("benchmark", "bundle", "daemon", "read", "selftest")
+]
 WORKERS = [
+    "analyte.runtime.comparison_text",
+    "analyte.runtime.benchmark",
+    "analyte.runtime.benchmark_worker",
     "analyte.runtime.daemon",
     "analyte.runtime.reader",
     "analyte.runtime.reading_formats",
@@ -23,6 +39,7 @@ WORKERS = [
     "analyte.runtime.sinks",
     "analyte.runtime.sources.camera",
     "analyte.runtime.sources.video",
+    "analyte.runtime.trust",
     "analyte.runtime.engines.onnx",
     "analyte.runtime.engines.litert",
 ]

@@ -11,7 +11,8 @@ import pytest
 from analyte.contract.dataset import Sample
 from analyte.contract.errors import SettingsError
 from analyte.train.batches import LabelledPictures
-from analyte.train.cross_validation import cross_validate, fold_seed, hold_back, split_folds, write_folds
+from analyte.train.cross_validation import cross_validate, fold_seed, hold_back, write_folds
+from analyte.train.folds import split_folds
 from analyte.train.parts import Part
 
 
@@ -26,6 +27,10 @@ def part(groups: list[str], sessions: list[str] | None = None) -> Part:
     return Part(samples, LabelledPictures(images, values, np.zeros((count, 0), np.float32)))
 
 
+def keys_of(whole: Part) -> tuple[list[str], list[str]]:
+    return whole.groups, whole.sessions
+
+
 GROUPS = [f"g{i % 6}" for i in range(48)]
 SESSIONS = [f"day{i % 3}" for i in range(48)]
 
@@ -33,7 +38,7 @@ SESSIONS = [f"day{i % 3}" for i in range(48)]
 @pytest.mark.parametrize("folds", [2, 3, 6, "session"])
 def test_no_group_on_both_sides(folds: int | str) -> None:
     whole = part(GROUPS, SESSIONS)
-    found = split_folds(whole, folds)
+    found = split_folds(*keys_of(whole), folds)
     assert len(found) == (3 if folds == "session" else folds)
     held_out = np.concatenate([outside for _, outside in found])
     assert sorted(held_out) == list(range(48))
@@ -46,9 +51,9 @@ def test_a_specimen_of_several_sessions_leaves_training_with_each() -> None:
     groups = [f"g{i}" for i in range(40)]
     groups[1] = groups[0]  # one specimen on day 0 and on day 1
     whole = part(groups, [f"day{i % 4}" for i in range(40)])
-    for inside, outside in split_folds(whole, "session"):
+    for inside, outside in split_folds(*keys_of(whole), "session"):
         assert not {groups[i] for i in inside} & {groups[i] for i in outside}
-    assert sorted(len(inside) for inside, _ in split_folds(whole, "session")) == [29, 29, 30, 30]
+    assert sorted(len(inside) for inside, _ in split_folds(*keys_of(whole), "session")) == [29, 29, 30, 30]
 
 
 @pytest.mark.parametrize("folds", [3, "session"])
@@ -75,13 +80,13 @@ def test_new_by_session_only_where_whole_sessions_are_held_out() -> None:
 
 @pytest.mark.parametrize(("groups", "folds"), [(["a"] * 48, 2), (GROUPS, 7), (["a"] * 48, "session")])
 def test_too_few_groups(groups: list[str], folds: int | str) -> None:
-    with pytest.raises(SettingsError, match="too few groups"):
-        split_folds(part(groups), folds)
+    with pytest.raises(SettingsError, match=r"more folds than groups|folds need two sessions"):
+        split_folds(*keys_of(part(groups)), folds)
 
 
 def test_a_fold_that_leaves_nothing_to_train_on() -> None:
     with pytest.raises(SettingsError, match="too few samples"):
-        split_folds(part(["a", "b"] * 5), 2)
+        split_folds(*keys_of(part(["a", "b"] * 5)), 2)
 
 
 def test_predictions_come_from_outside_and_return_to_their_places(tmp_path: Path) -> None:

@@ -278,3 +278,19 @@ def test_record_is_the_json_that_is_stated(one_view_run: Path) -> None:
     assert data["schema_version"] == 1
     assert {"size", "augment", "epochs", "patience", "batch_size", "learning_rate"} <= set(data["settings"])
     assert {"analyte", "tensorflow", "keras", "numpy", "python"} <= set(data["versions"])
+
+
+def test_what_it_started_from_is_recorded(tmp_path: Path) -> None:
+    """The name of a file of weights says nothing: another one may have it tomorrow."""
+    study = write_study(tmp_path / "study", Study(samples=72))
+    dataset = split_dataset(study)
+    trained = train(dataset, train_settings(dataset.spec, size=16, epochs=1, batch_size=32))
+    weights = tmp_path / "net.weights.h5"
+    weights.write_bytes(b"abc")
+    settings = dataclasses.replace(trained.settings, weights=weights)
+    (tmp_path / "run").mkdir()
+    record = write_run(dataclasses.replace(trained, settings=settings), tmp_path / "run")
+    # The digest of "abc" in FIPS 180-2, appendix B.1.
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (record.settings["weights"], record.settings["weights_sha256"]) == (weights.name, digest)
+    assert record.settings["workers"] == 1

@@ -7,6 +7,7 @@ categories as their index in the training's list; both in the order of ``dataset
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -24,6 +25,8 @@ Covariate = float | str
 _TOLERATED = 0.1
 """How far beyond the training's range a number may lie and be flagged instead of refused, as a fraction of
 that range: docs/decisions/0012."""
+
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*")
 
 
 def _ordered(limits: tuple[float, float]) -> tuple[float, float]:
@@ -192,7 +195,8 @@ def parse_number(text: str) -> float:
         # Python reads 1_5 as 15; a person who writes so means 1.5.
         number = float("" if "_" in text else text)
     except ValueError:
-        raise ValueError(f"{_cut(text)!r} is not a number") from None
+        comma = " (decimals need a point, not a comma)" if _DECIMAL_COMMA.fullmatch(text) else ""
+        raise ValueError(f"{_cut(text)!r} is not a number{comma}") from None
     if not math.isfinite(number):
         raise ValueError(f"{_cut(text)!r} is not finite")
     return number

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from analyte.contract.covariates import Covariate
 from analyte.contract.label import Finite, LabelSpec, Range
@@ -25,10 +25,26 @@ COLUMNS = frozenset({"path", "value", "sample", "view", "group", "session", "spl
 """Columns of ``labels.csv`` that have a meaning; any other may be a covariate."""
 
 
+def _list_of_names(given: object) -> object:
+    if not isinstance(given, (list, tuple)) or not all(isinstance(name, str) for name in given):
+        raise ValueError('must be a list of names, such as ["temperature", "minutes"]')
+    return given
+
+
+def _two_numbers(given: object) -> object:
+    ends = given if isinstance(given, (list, tuple)) else ()
+    if len(ends) != 2 or any(isinstance(end, bool) or not isinstance(end, (int, float)) for end in ends):
+        raise ValueError("must be the lowest and the highest value, such as [0.0, 10.0]")
+    return given
+
+
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) != len(names) or "" in names:
         raise ValueError("must be different names")
     return names
+
+
+_Names = Annotated[tuple[str, ...], BeforeValidator(_list_of_names), AfterValidator(_distinct)]
 
 
 class DatasetSpec(BaseModel):
@@ -39,13 +55,13 @@ class DatasetSpec(BaseModel):
     name: str = Field(min_length=1)
     analyte: str = Field(min_length=1)
     unit: str = Field(min_length=1)
-    range: Range
+    range: Annotated[Range, BeforeValidator(_two_numbers)]
     """Lowest and highest value that the instrument is to report, in ``unit``."""
-    views: Annotated[tuple[str, ...], AfterValidator(_distinct)] = Field(default=("sample",), min_length=1)
+    views: _Names = Field(default=("sample",), min_length=1)
     """The pictures that make one reading, in the order in which the graph takes them."""
-    covariates: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    covariates: _Names = ()
     """Names of numeric columns beside the picture, each in a unit of its own."""
-    categorical_covariates: Annotated[tuple[str, ...], AfterValidator(_distinct)] = ()
+    categorical_covariates: _Names = ()
     """Names of categorical columns beside the picture."""
     rotation_invariant: bool = True
     """Whether turning the picture leaves the value as it is."""

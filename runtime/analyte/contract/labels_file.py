@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import difflib
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from analyte.contract.covariates import Covariate, parse_number
 from analyte.contract.dataset import COLUMNS, SPLITS, Dataset, DatasetSpec, Sample, View
 from analyte.contract.errors import DatasetError
 from analyte.contract.imaging import IMAGE_SUFFIXES
+from analyte.contract.labels_text import check_header, read_records, shorten
 from analyte.contract.preprocessing import Box
 from analyte.contract.validation import in_words
 
@@ -46,14 +46,25 @@ class _Row:
         return f"row {self.line}" if self.line else f"picture {self.sample}"
 
 
+SPEC_FILE = "dataset.toml"
+_WRITE_LABELS = (
+    "Write labels.csv with columns path and value, one row per picture, or put the pictures into sub-folders "
+    "each named by a value"
+)
+VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".mov", ".mkv", ".m4v", ".webm", ".mjpeg", ".mpg", ".mpeg"})
+
+
 def load_dataset(path: Path, *, unit: str | None = None, analyte: str | None = None) -> Dataset:
     """Read a dataset: a folder with ``labels.csv``, a CSV file, or a folder of sub-folders named by value.
 
     ``unit`` and ``analyte`` are needed where there is no ``dataset.toml``, and refused where there is one.
+    Without it the range is that of the values, but for the rows that a ``split`` column marks as test: these
+    may lie beyond it.
     Pictures are not opened, only looked for.
     Raises: DatasetError naming every bad row (up to a screenful).
     """
     if path.is_file():
+        _refuse_media(path)
         rows = _read_csv(path)
         root = path.parent
     elif (path / "labels.csv").is_file():
@@ -67,13 +78,15 @@ def load_dataset(path: Path, *, unit: str | None = None, analyte: str | None = N
     if not rows:
         raise DatasetError("the dataset is empty", where=path, expected="at least one labelled picture")
     spec = _read_spec(root, rows, unit=unit, analyte=analyte)
-    _check_range(rows, spec, path)
+    _refuse_capitals(rows[0].others, spec, path)
+    if (root / SPEC_FILE).is_file():
+        _check_range(rows, spec, path)
     rows = _with_covariates(rows, spec, path)
     return Dataset(root, spec, _assemble(rows, spec, path))
 
 
 def _read_spec(root: Path, rows: Sequence[_Row], *, unit: str | None, analyte: str | None) -> DatasetSpec:
-    file = root / "dataset.toml"
+    file = root / SPEC_FILE
     if file.is_file():
         if unit is not None:
             raise DatasetError("states the unit already", where=file, fix="Leave --unit out")
@@ -86,7 +99,8 @@ def _read_spec(root: Path, rows: Sequence[_Row], *, unit: str | None, analyte: s
             where=root,
             fix="Pass --unit UNIT, or write dataset.toml with name, analyte, unit and range",
         )
-    values = [row.value for row in rows]
+    # The range is the scale on which labels are learned: test rows have no part in it.
+    values = [row.value for row in rows if row.split != "test"] or [row.value for row in rows]
     if min(values) == max(values):
         raise DatasetError(
             "every picture has the same value, so the range of the values is unknown",
@@ -119,16 +133,10 @@ def _read_toml(file: Path) -> DatasetSpec:
 
 
 def _read_csv(file: Path) -> list[_Row]:
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DatasetError(error.strerror or "cannot be read", where=file) from error
-    except UnicodeDecodeError as error:
-        raise DatasetError("not UTF-8 text", where=file, got=error, fix="Save it as CSV UTF-8") from error
-    records = _records(text, file)
+    records = read_records(file)
     _, header = next(records, (0, []))
     header = [name.strip() for name in header]
-    _check_header(header, file)
+    check_header(header, file)
     rows: list[_Row] = []
     problems: list[str] = []
     ungrouped: list[str] = []
@@ -148,35 +156,6 @@ def _read_csv(file: Path) -> list[_Row]:
     return rows
 
 
-def _records(text: str, file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Give the cells of every row that has any, with the line on which it starts."""
-    # Strict: an unclosed quote would swallow the rows after it without a word.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error as error:
-        raise DatasetError(
-            f"row {line} is no CSV ({error})", where=file, fix="Look for a quote that is not closed"
-        ) from error
-
-
-def _check_header(header: Sequence[str], file: Path) -> None:
-    if not {"path", "value"} <= set(header):
-        raise DatasetError(
-            "a required column is missing",
-            where=file,
-            expected="columns path and value, separated by commas",
-            got=_shown(", ".join(header)) if header else "an empty file",
-        )
-    twice = sorted(name for name, count in Counter(header).items() if name and count > 1)
-    if twice:
-        raise DatasetError("a column stands more than once in the header", where=file, got=", ".join(twice))
-
-
 def _by_column(header: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
     if len(cells) < len(header) or any(cell.strip() for cell in cells[len(header) :]):
         raise ValueError(
@@ -191,10 +170,10 @@ def _parse(cell: dict[str, str], root: Path, line: int, seen: Counter[str]) -> _
         raise ValueError("no path")
     path = root / cell["path"]
     if not _is_file(path):
-        raise ValueError(f"no such picture {_shown(cell['path'])!r}")
+        raise ValueError(f"no such picture {shorten(cell['path'])!r}")
     split = cell.get("split", "")
     if split not in ("", *SPLITS):
-        raise ValueError(f"split {_shown(split)!r} is none of train, val, test")
+        raise ValueError(f"split {shorten(split)!r} is none of train, val, test")
     region = _region(cell)
     sample = cell.get("sample") or _name(cell["path"], region, seen)
     # Regions of one photograph belong together: without a group column the photograph is the group.
@@ -227,10 +206,6 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:77]}..."
-
-
 def _value(text: str) -> float:
     try:
         return parse_number(text)
@@ -247,7 +222,8 @@ def _region(cell: dict[str, str]) -> Box | None:
         return Box(x=x, y=y, w=w, h=h)
     except ValueError:  # pydantic's errors are ValueErrors too
         raise ValueError(
-            f"region x,y,w,h = {_shown(','.join(texts))} is not four whole numbers of pixels, w and h above 0"
+            f"region x,y,w,h = {shorten(','.join(texts))} is not four whole numbers of pixels, "
+            "w and h above 0"
         ) from None
 
 
@@ -268,7 +244,23 @@ def _read_folders(root: Path) -> list[_Row]:
         for file in files:
             name = f"{folder.name}/{file.name}"
             rows.append(_Row(0, file, value, name, "sample", name, name, "", None))
+    if problems and not rows:
+        raise DatasetError(
+            "has no labels.csv, and its sub-folders are not named by values",
+            where=root,
+            expected="labels.csv, or sub-folders such as 0, 2.5 and 10 with pictures in them",
+            got=f"folders {shorten(', '.join(repr(folder.name) for folder in folders))}",
+            fix=_WRITE_LABELS,
+        )
     _refuse(problems, root, "folders that cannot be used")
+    if not folders:
+        pictures = sum(_is_picture(entry) for entry in root.iterdir())
+        raise DatasetError(
+            "the dataset is empty: no labels.csv, and no sub-folders named by values",
+            where=root,
+            got=f"{pictures} pictures of unknown value" if pictures else "no pictures",
+            fix=_WRITE_LABELS,
+        )
     return rows
 
 
@@ -282,15 +274,47 @@ def _check_range(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> None:
     _refuse(outside, path, f"values outside the range {low:g} to {high:g} {spec.unit}")
 
 
+def _refuse_media(path: Path) -> None:
+    """Say what to do with a picture or a video where labels are expected."""
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES | VIDEO_SUFFIXES:
+        return
+    video = suffix in VIDEO_SUFFIXES
+    measure = "daemon --device PROFILE --bundle BUNDLE --source" if video else "read BUNDLE"
+    raise DatasetError(
+        f"is a {'video' if video else 'picture'}, and no labels say what it shows",
+        where=path,
+        expected="a folder with labels.csv, or a CSV file",
+        fix=f"To measure it: analyte {measure} {path.name}",
+    )
+
+
+def _refuse_capitals(columns: Iterable[str], spec: DatasetSpec, path: Path) -> None:
+    """Refuse ``Group`` for ``group``: left out, the column would be missed by nobody."""
+    written = [
+        name for name in columns if name.lower() in COLUMNS - {name} and name not in spec.covariate_names
+    ]
+    if written:
+        raise DatasetError(
+            "names of columns are written in lower case",
+            where=path,
+            expected=", ".join(name.lower() for name in written),
+            got=", ".join(written),
+            fix="Rename them in the header",
+        )
+
+
 def _with_covariates(rows: Sequence[_Row], spec: DatasetSpec, path: Path) -> list[_Row]:
     """Read the columns that ``dataset.toml`` names as covariates."""
     absent = [name for name in spec.covariate_names if name not in rows[0].others]
     if absent:
+        close = difflib.get_close_matches(absent[0], list(rows[0].others), 1)
         raise DatasetError(
             f"no column for covariate {absent[0]!r}",
             where=path,
             expected=f"columns {', '.join(spec.covariate_names)}, as dataset.toml says",
             got=", ".join(rows[0].others) or "no other column",
+            fix=f"Is {close[0]!r} meant? Use one name in both files" if close else None,
         )
     problems: list[str] = []
     read: list[_Row] = []

@@ -32,6 +32,16 @@ def _decimals(size: float) -> int:
     return max(0, _DIGITS - 1 - math.floor(math.log10(size)))
 
 
+def coverage_percent(coverage: float) -> str:
+    """Return the coverage of an interval, 0 to 1, in whole percent: 10 of 11 is 91 %.
+
+    It comes from few groups: a decimal would say more than is known. Only what is below 100 % and would round
+    to it keeps one more digit, 99.7 %.
+    """
+    whole = f"{100 * coverage:.0f}"
+    return f"{100 * coverage:.1f} %" if whole == "100" and coverage < 1.0 else f"{whole} %"
+
+
 def percent(share: float, digits: int = 1) -> str:
     """Return a share, 0 to 1, in percent."""
     text = f"{100 * share:.{digits}f}"

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Sequence
 
+from analyte.contract.numbers import coverage_percent
 from analyte.contract.reading import Reading
 from analyte.runtime.tables import format_table
 
@@ -43,7 +44,7 @@ def to_table(readings: Sequence[Reading]) -> str:
         value, interval = _numbers(reading)
         rows.append((value, interval, reading.unit, flags, reading.source, reading.detail))
     coverage = readings[0].coverage if readings else math.nan
-    header = ("value", f"{100 * coverage:g} % interval", "unit", "flags", "file", "")
+    header = ("value", f"{coverage_percent(coverage)} interval", "unit", "flags", "file", "")
     return format_table(header, rows, right=frozenset({0}))
 
 

@@ -219,3 +219,22 @@ def test_names_cannot_rewrite_the_terminal(bundle: Path, tmp_path: Path) -> None
     picture = write_picture(tmp_path / "plain.png", (1, 2, 3))
     picture = picture.rename(tmp_path / "a\x1b[2Jb.png")
     assert "\x1b" not in read(bundle, picture).stdout
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "CLIP.MP4"])
+def test_a_video_is_for_the_daemon(bundle: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"RIFF")
+    line = refused(InputError, bundle, tmp_path / name)
+    assert "is a video, and pictures are read here. analyte daemon --device PROFILE" in line
+    assert line.startswith(str(tmp_path / name))
+    assert f"--source {name} measures its frames" in line
+
+
+def test_pictures_in_sub_folders(bundle: Path, tmp_path: Path) -> None:
+    for day in ("monday", "tuesday"):
+        (tmp_path / day).mkdir()
+        write_picture(tmp_path / day / "a.png", (1, 2, 3))
+    line = refused(InputError, bundle, tmp_path)
+    assert "no pictures in the folder itself; got sub-folders monday, tuesday. Name the folders" in line
+    assert "analyte evaluate BUNDLE DATASET" in line
+    assert len(readings(bundle, tmp_path / "monday", tmp_path / "tuesday")) == 2

@@ -18,7 +18,7 @@ from analyte.runtime.engines.registry import ENGINES, default_provider, open_eng
 from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images, tflite_model
 
 Models = dict[tuple[EngineName, int], bytes]
-EVERY = [("onnx", "cpu"), ("litert", "xnnpack"), ("litert", "cpu")]
+EVERY = [("onnx", "cpu"), ("litert", "xnnpack"), ("litert", "cpu"), ("litert", "reference")]
 
 
 def check_run(engine: Engine, views: int, n: int, seed: int) -> None:

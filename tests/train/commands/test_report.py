@@ -173,3 +173,12 @@ def test_a_run_with_covariates(one_view_study: Path, tmp_path: Path, invoke: Inv
     outcome = invoke("report", tmp_path / "run", one_view_study, "-o", tmp_path / "x.html", "--split", "test")
     assert outcome.code == 3
     assert "temperature" in outcome.stderr
+
+
+def test_missing_folders_are_made(
+    one_view_run: Path, one_view_study: Path, tmp_path: Path, invoke: Invoke
+) -> None:
+    """As every command does with what it writes."""
+    file = tmp_path / "reports" / "2026" / "report.html"
+    report(invoke, one_view_run, one_view_study, "-o", file)
+    assert file.is_file()

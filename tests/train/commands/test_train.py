@@ -120,14 +120,14 @@ def test_unknown_recipe(study: Path, invoke: Invoke, tmp_path: Path) -> None:
     outcome = invoke("train", study, "-o", tmp_path / "run", "--recipe", "resnet")
     assert outcome.code == 2
     assert "--recipe: no such recipe; expected isotropic | " in outcome.stderr
-    assert outcome.stderr.rstrip().endswith("got resnet")
+    assert outcome.stderr.rstrip().endswith("got resnet. Did you mean resnet-small?")
     assert not (tmp_path / "run").exists()
 
 
 def test_size_that_does_not_fit(study: Path, invoke: Invoke, tmp_path: Path) -> None:
     outcome = invoke("train", study, "-o", tmp_path / "run", "--size", 17)
-    assert outcome.code == 3
-    assert "--size 17" in outcome.stderr
+    assert outcome.code == 2
+    assert "--size 17: the size does not fit" in outcome.stderr
     assert list(tmp_path.iterdir()) == []
 
 

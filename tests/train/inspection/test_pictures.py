@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import ExifTags, Image
@@ -103,3 +104,37 @@ def test_turned_by_exif(invoke: Invoke, tmp_path: Path, regions: bool) -> None:
     assert severities(found) == {"exif-orientation": "warning" if regions else "note"}
     assert found["exif-orientation"]["samples"] == ["s00-4"]
     assert "1 with orientation 6" in found["exif-orientation"]["what"]
+
+
+@pytest.mark.parametrize(("factor", "bits"), [(16, 12), (4, 10), (64, 14), (257, None)])
+def test_bits_that_are_not_used(invoke: Invoke, tmp_path: Path, factor: int, bits: int | None) -> None:
+    """Cameras of 12 bits give files of 16: taken as 16, nearly all of the brightness is lost."""
+    study = sound()
+    folder = study.write(tmp_path / "d")
+    for row in study.rows:
+        file = str(folder / row["path"])
+        picture = cv2.imread(file)
+        assert picture is not None
+        assert cv2.imwrite(file, picture.astype(np.uint16) * factor)
+    found = checked(invoke, folder)
+    assert ("unused-bits" in found) == (bits is not None)
+    if bits is not None:
+        entry = found["unused-bits"]
+        assert (entry["severity"], len(entry["samples"])) == ("warning", len(study.rows))
+        assert f"140 pictures of 16 bits whose values all lie below {2**bits} ({bits} bits)" in entry["what"]
+        assert f"{2 ** (bits - 8)} of 256 levels" in entry["what"]
+        assert f"times {2 ** (16 - bits)}" in entry["fix"]
+
+
+@pytest.mark.parametrize("suffix", ["gif", "png"])
+def test_palettes(invoke: Invoke, tmp_path: Path, suffix: str) -> None:
+    study = sound()
+    folder = study.write(tmp_path / "d")
+    row = study.rows[5]
+    with Image.open(folder / row["path"]) as image:
+        image.quantize(256).save(folder / f"p.{suffix}")
+    text = (folder / "labels.csv").read_text("utf-8").replace(row["path"], f"p.{suffix}")
+    (folder / "labels.csv").write_text(text, "utf-8")
+    found = checked(invoke, folder)
+    assert severities(found) == {"palette-picture": "warning"}
+    assert found["palette-picture"]["files"] == [f"p.{suffix}"]

@@ -237,7 +237,7 @@ def test_bad_arguments_have_their_exit_code(tmp_path: Path, arguments: list[str]
     assert not (tmp_path / "d").exists()
 
 
-def _run(*arguments: str | Path) -> Result:
+def _run(*arguments: str | int | Path) -> Result:
     return CliRunner().invoke(cli, ["simulate", *(str(argument) for argument in arguments)])
 
 
@@ -248,3 +248,18 @@ def _contents(folder: Path) -> dict[str, bytes]:
 def _rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_too_few_samples_for_the_sessions_is_said(tmp_path: Path) -> None:
+    """The last session is the test's: the fifth sample of six days leaves it empty."""
+    few = _run(tmp_path / "few", "--samples", 5, "--sessions", 6, "--size", 32)
+    assert few.exit_code == 0
+    assert (
+        "warning: no sample for test: 5 samples do not reach all of 6 sessions; pass --samples 6"
+        in few.stderr
+    )
+    enough = _run(tmp_path / "enough", "--samples", 6, "--sessions", 6, "--size", 32)
+    assert (enough.exit_code, enough.stderr) == (0, "")
+    # Two sessions hold nothing back, and training is to choose.
+    two = _run(tmp_path / "two", "--samples", 4, "--sessions", 2, "--size", 32)
+    assert (two.exit_code, two.stderr) == (0, "")

@@ -42,24 +42,39 @@ def space_of(text: str, folder: Path) -> SearchSpace:
         ("batch-size = [16, 'many']", r"batch-size: .*'many'"),
         ("batch-size = 16.5", r"batch-size: .*16\.5"),
         ("batch-size = true", r"batch-size: .*expected no true or false; got True"),
-        ("batch-size = []", r"batch-size\.list: .*at least 1 item"),
-        ("batch-size = [[16]]", r"batch-size\.list\.0: must be a number, a text, true or false"),
-        ("learning-rate = {low = 0.1}", r"learning-rate\.range\.high: is required"),
-        ("learning-rate = {low = 0.1, high = 0.01}", r"learning-rate\.range: low must be below high"),
+        ("batch-size = []", r"batch-size: the list is empty; expected one value or more"),
+        ("batch-size = [[16]]", r"batch-size: entry 1 must be a number, a text, true or false"),
+        ("learning-rate = {low = 0.1}", r"learning-rate: high is missing; expected \{ low = NUMBER"),
+        ("learning-rate = {low = 0.1, high = 0.01}", r"learning-rate: low must be below high"),
         (
             "learning-rate = {low = 0.0, high = 0.01, log = true}",
-            r"learning-rate\.range: a logarithmic range must begin above 0",
+            r"learning-rate: a logarithmic range must begin above 0",
         ),
         ("learning-rate = {low = -1, high = 0.01}", r"learning-rate: .*-1"),
-        ("learning-rate = {low = 1e-3, high = nan}", r"learning-rate\.range\.high"),
-        ("learning-rate = {low = 1e-3, high = 1e-2, lg = true}", r"learning-rate\.range\.lg: unknown key"),
+        ("learning-rate = {low = 1e-3, high = nan}", r"learning-rate: high must be a finite number; got nan"),
+        ("learning-rate = {low = 1e-3, high = 1e-2, lg = true}", r"learning-rate: unknown key lg; expected"),
         ("recipe = {low = 1, high = 2}", r"recipe: takes no numbers; expected a value or a list of values"),
+        ("recipe = ['isotropic', 'vggg']", r"recipe: no such recipe; .*got vggg\. Did you mean vgg\?"),
+        ("head = 'softmax'", r"head: no such head; expected histogram \| .*got softmax"),
+        ("colour = 'rgb+rgb'", r"colour: the same plane stands twice.*got rgb\+rgb\. Pass --colour rgb"),
+        ("augment = ['Lab']", r"augment: no such augment.*Did you mean lab\?"),
+        ("loss = 'rmse'", r"loss: no such loss; .*mse"),
         ("recipe =", r"not valid TOML"),
     ],
 )
 def test_refused(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"space\.toml: {said}"):
         space_of(text, tmp_path)
+
+
+def test_all_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        space_of("recipe = 'none'\nbatch-size = [0, 'many']\nsize = 32\nhed = 'bins'", tmp_path)
+    line = caught.value.line()
+    assert "4 entries cannot be used: (1) recipe: no such recipe" in line
+    for part in ("(2) batch-size: 0 ", "(3) batch-size: 'many'", "(4) hed: unknown key", "mean head?"):
+        assert part in line
+    assert "size: 32" not in line
 
 
 def test_missing_file(tmp_path: Path) -> None:

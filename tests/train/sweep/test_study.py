@@ -25,7 +25,8 @@ Errors = dict[int, float | str]
 
 def plan(**changes: object) -> SweepPlan:
     return SweepPlan.model_validate(
-        {"dataset_sha256": "0", "space": {"epochs": [1, 2, 3]}, "seed": 0, "folds": None}
+        {"analyte_version": "1.0", "dataset_sha256": "0"}
+        | {"space": {"epochs": [1, 2, 3]}, "seed": 0, "folds": None}
         | {"trials": TRIALS}
         | changes
     )
@@ -152,6 +153,7 @@ def test_exists_already(sweeps: Sweeps) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
+        ({"analyte_version": "1.1"}, r"another version of analyte.*got 1\.1\. Install analyte 1\.0"),
         ({"seed": 1}, r"another --seed; expected 0; got 1"),
         ({"folds": 3}, r"another --folds; expected null; got 3"),
         ({"dataset_sha256": "1"}, r"another DATASET"),

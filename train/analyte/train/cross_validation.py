@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, GroupShuffleSplit, LeaveOneGroupOut
+from sklearn.model_selection import GroupShuffleSplit
 from tqdm import tqdm
 
 from analyte.contract.arrays import Float64Array
-from analyte.contract.errors import SettingsError
 from analyte.contract.metrics import regression_metrics
 from analyte.contract.run import FoldRecord
 from analyte.contract.splits import VAL_FRACTION
 from analyte.train.baseline import fit_baseline
+from analyte.train.folds import BY_SESSION, split_folds, without_groups_of
 from analyte.train.parts import Part
-from analyte.train.settings import BY_SESSION
-
-_LEAST_TRAIN = 8
 
 Predicted = dict[str, Float64Array]
 """``value``, ``sigma`` (label's unit, ``[N]``) and ``features`` (``[N, F]``)."""
@@ -43,42 +40,6 @@ class OutOfFold:
     records: tuple[FoldRecord, ...]
 
 
-def split_folds(part: Part, folds: int | str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return indices to train on and to hold out, per fold. No group is on both sides.
-
-    A specimen that was photographed in several sessions leaves training with each of them.
-    Raises: SettingsError when there are fewer groups than folds, or too little to train on.
-    """
-    by_session = folds == BY_SESSION
-    keys = _keys(part, folds)
-    wanted = len(set(keys)) if by_session else int(folds)
-    if not 2 <= wanted <= len(set(keys)):
-        raise SettingsError(
-            "too few groups for these folds",
-            where="--folds",
-            expected="2 folds or more, and a group or session for each",
-            got=f"{wanted} folds, {len(set(keys))} {'sessions' if by_session else 'groups'}",
-            fix="Ask for fewer folds, or name sessions in a session column",
-        )
-    splitter = LeaveOneGroupOut() if by_session else GroupKFold(wanted)
-    index = np.arange(len(part.samples))
-    found = [
-        (_without_groups_of(part, np.asarray(a), np.asarray(b)), np.asarray(b))
-        for a, b in splitter.split(index, groups=keys)
-    ]
-    fewest = min(found, key=lambda fold: len(fold[0]))[0]
-    least_keys = min(len({keys[i] for i in inside}) for inside, _ in found)
-    if len(fewest) < _LEAST_TRAIN or least_keys < 2:
-        raise SettingsError(
-            "a fold would leave too few samples to train on",
-            where="--folds",
-            expected=f"{_LEAST_TRAIN} samples of 2 {'sessions' if by_session else 'groups'} beside it",
-            got=f"{len(fewest)} samples of {least_keys}",
-            fix="Ask for more folds, or leave --folds out",
-        )
-    return found
-
-
 def hold_back(part: Part, folds: int | str, seed: int) -> tuple[Part, Part]:
     """Split what a fold trains on into training and validation, as a training without folds is split.
 
@@ -87,17 +48,12 @@ def hold_back(part: Part, folds: int | str, seed: int) -> tuple[Part, Part]:
     keys = _keys(part, folds)
     splitter = GroupShuffleSplit(1, test_size=VAL_FRACTION, random_state=seed)
     inside, outside = next(splitter.split(np.arange(len(part.samples)), groups=keys))
-    kept = _without_groups_of(part, inside, outside)
+    kept = without_groups_of(np.asarray(part.groups, np.str_), inside, outside)
     return part.take(kept if len(kept) else inside), part.take(outside)
 
 
 def _keys(part: Part, folds: int | str) -> list[str]:
     return part.sessions if folds == BY_SESSION else part.groups
-
-
-def _without_groups_of(part: Part, inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-    groups = np.asarray(part.groups, np.str_)
-    return inside[~np.isin(groups[inside], groups[outside])]
 
 
 def cross_validate(
@@ -111,7 +67,7 @@ def cross_validate(
     size = len(part.samples)
     arrays = {name: np.zeros(size) for name in ("value", "sigma", "baseline", "fold")}
     records: list[FoldRecord] = []
-    parts = split_folds(part, folds)
+    parts = split_folds(part.groups, part.sessions, folds)
     whole = _whole_sessions(part, parts)
     for number, (inside, outside) in enumerate(tqdm(parts, desc="folds", file=sys.stderr, disable=None)):
         train, held_out = part.take(inside), part.take(outside)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -171,13 +172,20 @@ def _settings(trained: Trained) -> dict[str, str | int | float | bool | None]:
         "transform": network.transform,
         "augment": chosen.augment,
         "weights": None if chosen.weights is None else chosen.weights.name,
+        "weights_sha256": None if chosen.weights is None else _sha256(chosen.weights),
         "folds": chosen.folds,
         "epochs": fitting.epochs,
         "patience": fitting.patience,
         "batch_size": choose_batch_size(len(trained.train.samples), fitting),
         "learning_rate": fitting.learning_rate,
         "weight_decay": fitting.weight_decay,
+        "workers": fitting.team.count,
     }
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _interval(trained: Trained, predicted: dict[str, Float64Array]) -> IntervalCalibration:

@@ -83,6 +83,7 @@ def command(
         raise click.UsageError("--clip-values needs --clip FILE")
     steps = None if clip_values is None else _numbers(clip_values)
     summary = _simulate(out, config, clip, steps, overwrite)
+    _warn_of_splits(summary["splits"], config)
     click.echo(json.dumps(summary, indent=2) if as_json else _in_words(summary))
 
 
@@ -112,6 +113,18 @@ def _simulate(
     with _progress("photographs", "sample") as progress:
         result = write_dataset(out, config, overwrite=overwrite, progress=progress)
     return {**asdict(result), "path": str(result.path), **summary}
+
+
+def _warn_of_splits(splits: dict[str, int], config: SimulationConfig) -> None:
+    """Say which split got no sample although there are sessions enough to hold some back."""
+    missing = [name for name in ("train", "val", "test") if not splits.get(name)]
+    if missing and "unassigned" not in splits:
+        click.echo(
+            f"analyte: warning: no sample for {' and '.join(missing)}: {config.samples} samples do not reach "
+            f"all of {config.sessions} sessions; pass --samples {config.sessions} or more, or fewer "
+            "--sessions",
+            err=True,
+        )
 
 
 def _numbers(text: str) -> tuple[float, ...]:

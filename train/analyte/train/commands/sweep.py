@@ -5,25 +5,31 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from tqdm import tqdm
 
 from analyte.contract.dataset import Dataset
+from analyte.contract.errors import SettingsError
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.run import load_record
 from analyte.contract.splits import SPLIT_BY, SplitBy, assign_splits
+from analyte.contract.versions import installed_versions
 from analyte.train.commands.train import command as train_command
+from analyte.train.commands.train import warn_of_data
 
 if TYPE_CHECKING:
     from analyte.train.sweep.plan import SweepFolder, SweepPlan
+    from analyte.train.sweep.search_space import Value
     from analyte.train.sweep.study import SweepRecord
     from analyte.train.sweep.trial import TrialResult
 
 _FOLDS = next(parameter for parameter in train_command.params if parameter.name == "folds")
+_SHOWN = 4
+"""Reasons of trials that cannot run that are said."""
 
 
 @click.command("sweep")
@@ -89,15 +95,20 @@ def command(
     from analyte.train.sweep.ray_cluster import prepare_ray
     from analyte.train.sweep.search_space import DEFAULT_SPACE, draw_trials, load_space, train_options
 
-    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed, by=split_by)
     options = train_options()
+    # Before the pictures, which are hashed, are read.
     chosen = load_space(space or DEFAULT_SPACE, options)
+    data = assign_splits(load_dataset(dataset, unit=unit, analyte=analyte), seed=seed, by=split_by)
+    drawn = tuple(draw_trials(chosen, options, trials, seed))
+    _check_trials(data, drawn, folds)
+    warn_of_data(data, dataset)
     plan = SweepPlan(
+        analyte_version=installed_versions(())["analyte"],
         dataset_sha256=data.digest(),
         space=chosen.model_dump(),
         seed=seed,
         folds=folds,
-        trials=tuple(draw_trials(chosen, options, trials, seed)),
+        trials=drawn,
     )
     if len(plan.trials) < trials:
         _say(f"the space has {len(plan.trials)} different trials only, not {trials}")
@@ -111,6 +122,33 @@ def command(
                                    "--analyte": analyte})  # fmt: skip
         record = _sweep(folder, plan, data, chosen.searched, always, workers, ray_address)
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, folder, dataset, always))
+
+
+def _check_trials(data: Dataset, trials: Sequence[Mapping[str, Value]], folds: int | str | None) -> None:
+    """Say which trials cannot run, and why. Raises: SettingsError where none can."""
+    from analyte.train.option_checks import OPTIONS_CHECKED, check_options
+
+    problems: dict[str, SettingsError] = {}
+    failing = 0
+    for settings in trials:
+        given: dict[str, Any] = {
+            name: value if name == "size" else str(value)
+            for name, value in settings.items()
+            if name in OPTIONS_CHECKED
+        }
+        if "weights" in given:
+            given["weights"] = Path(given["weights"])
+        try:
+            check_options(data, **given, folds=folds)
+        except SettingsError as error:
+            problems[error.line()] = error
+            failing += 1
+    if failing == len(trials):
+        raise next(iter(problems.values()))
+    if failing:
+        listed = "; ".join(list(problems)[:_SHOWN])
+        _say(f"warning: {failing} of {len(trials)} trials cannot run, for these settings exclude each other: "
+             f"{listed}")  # fmt: skip
 
 
 def _sweep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import click
 
 from analyte.contract.dataset import Dataset, duplicates_across_splits
 from analyte.contract.errors import SettingsError
-from analyte.contract.labels_file import load_dataset
+from analyte.contract.labels_file import SPEC_FILE, load_dataset
+from analyte.contract.numbers import coverage_percent
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import RECORD_FILE, RunRecord
 from analyte.contract.splits import SPLIT_BY, SplitBy, assign_splits
@@ -125,8 +127,8 @@ def command(
     check_output(out, overwrite=overwrite, marker=RECORD_FILE)
     data = load_dataset(dataset, unit=unit, analyte=analyte)
     data = assign_splits(data, seed=options["seed"], by=split_by)
-    _warn_of_duplicates(data)
-    _warn_of_groups(data)
+    warn_of_data(data, dataset)
+    _check_options(data, options)
     with local_workers(workers) as others:
         # Heavy imports only once the arguments and the labels are known to be good.
         team = start_team()
@@ -151,6 +153,53 @@ def command(
     click.echo(record.model_dump_json(indent=2) if as_json else _summary(record, out))
     if record.interrupted:
         raise click.exceptions.Exit(130)
+
+
+def _check_options(data: Dataset, options: Mapping[str, Any]) -> None:
+    """Refuse what TensorFlow, which takes seconds to start, is not needed to refuse."""
+    from analyte.train.option_checks import check_options, swapped_reference
+
+    numbers = ("epochs", "patience", "batch_size", "learning_rate", "seed")
+    check_options(data, **{name: value for name, value in options.items() if name not in numbers})
+    blank = swapped_reference(data.spec, options["reference"])
+    if blank is not None:
+        click.echo(
+            f"analyte: warning: --reference {options['reference']} takes colours relative to that view, "
+            f"although there is a view named {blank!r}; leave --reference out unless that is meant",
+            err=True,
+        )
+
+
+def warn_of_data(data: Dataset, path: Path) -> None:
+    """Say on stderr what makes errors of a dataset, loaded from ``path`` and split, worth less."""
+    _warn_of_labels(data, path)
+    _warn_of_duplicates(data)
+    _warn_of_groups(data)
+
+
+def _warn_of_labels(data: Dataset, path: Path) -> None:
+    """Say what the labels hold that training would take at its word, or not take at all."""
+    from analyte.train.inspection.covariate_cells import check_cells
+    from analyte.train.inspection.finding import listed
+    from analyte.train.inspection.labels_table import filled_columns
+    from analyte.train.inspection.unused_columns import described, unused_columns
+
+    columns = filled_columns(path)
+    if not (data.root / SPEC_FILE).is_file():
+        low, high = data.spec.range
+        whose = "those of the test left out" if "split" in columns else "those of the test among them"
+        click.echo(
+            f"analyte: note: without {SPEC_FILE} the range to report is that of the values, {whose}: {low:g} "
+            f"to {high:g} {data.spec.unit}; state it there if the instrument is for another",
+            err=True,
+        )
+    unused = unused_columns(columns, data.spec)
+    if unused:
+        names = listed(described(unused, data.spec), 8)
+        click.echo(f"analyte: warning: columns of the labels that nothing reads: {names}", err=True)
+    for found in check_cells(data):
+        details = listed(found.details, 4, joint="; ")
+        click.echo(f"analyte: {found.severity}: {found.what}: {details}. {found.fix}", err=True)
 
 
 def _warn_of_groups(data: Dataset) -> None:
@@ -213,7 +262,7 @@ def _assured(record: RunRecord) -> list[str]:
         return []
     more = "" if record.folds else "; --folds session calibrates on all sessions"
     return [
-        f"intervals: for {100 * interval.coverage:.0f} % of true values; calibrated on {interval.groups} "
-        f"independent group{'s' * (interval.groups != 1)}, they assure "
-        f"{100 * interval.guaranteed:.0f} % in a new one{more}"
+        f"intervals: for {coverage_percent(interval.coverage)} of true values; calibrated on "
+        f"{interval.groups} independent group{'s' * (interval.groups != 1)}, they assure "
+        f"{coverage_percent(interval.guaranteed)} in a new one{more}"
     ]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from analyte.train.inspection.copies import check_copies, check_look_alikes
+from analyte.train.inspection.covariate_cells import check_cells
 from analyte.train.inspection.covariates import check_shown, check_telling
+from analyte.train.inspection.encoding import check_encoding
 from analyte.train.inspection.exposure import check_exposure
 from analyte.train.inspection.finding import SEVERITIES, Finding
 from analyte.train.inspection.grouping import (
@@ -24,6 +26,7 @@ from analyte.train.inspection.pictures import (
     check_size,
 )
 from analyte.train.inspection.sessions import check_confounding, check_light
+from analyte.train.inspection.unused_columns import check_unused
 from analyte.train.inspection.values import check_balance, check_coverage, check_extrapolation
 
 CHECKS: Mapping[str, Check] = {
@@ -38,11 +41,14 @@ CHECKS: Mapping[str, Check] = {
     "extrapolation": check_extrapolation,
     "coverage": check_coverage,
     "balance": check_balance,
+    "unused columns": check_unused,
+    "covariates typed": lambda inspection: check_cells(inspection.dataset),
     "covariates shown": check_shown,
     "covariates telling": check_telling,
     "light": check_light,
     "confounding": check_confounding,
     "exposure": check_exposure,
+    "encoding": check_encoding,
     "grey": check_grey,
     "size": check_size,
     "shape": check_shape,

@@ -288,6 +288,7 @@ def merit_table(readings: Readings, unit: str) -> Table:
         (f"residual standard deviation s, {unit}", "residual_sd", "about the line, n - 2"),
         (f"detection limit (LOD), {unit}", "lod", "3.3 s / S"),
         (f"quantitation limit (LOQ), {unit}", "loq", "10 s / S"),
+        (f"bias of the line at the LOD, {unit}", "lod_bias", "intercept + (S - 1) LOD"),
         (f"repeatability (standard deviation), {unit}", "repeatability", "within level and session"),
         (f"between sessions (standard deviation), {unit}", "between_sessions", "analysis of variance"),
         (f"intermediate precision, {unit}", "intermediate_precision", "root of the sum of both squares"),

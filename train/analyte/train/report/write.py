@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from analyte.contract.numbers import number, percent
+from analyte.contract.numbers import coverage_percent, number, percent
 from analyte.contract.output import from_os_error
 from analyte.contract.verdict import Verdict
 from analyte.train.report import analysis, figures
@@ -92,6 +92,7 @@ def render_report(inputs: ReportInputs, verdict: Verdict) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"number": number, "percent": percent, "moment": moment}
+    environment.filters["coverage_percent"] = coverage_percent
     readings, label = inputs.readings, inputs.record.label
     return environment.get_template(TEMPLATE).render(
         inputs=inputs,

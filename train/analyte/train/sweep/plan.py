@@ -28,6 +28,8 @@ class SweepPlan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    analyte_version: str
+    """Errors of two versions are not those of the same trials."""
     dataset_sha256: str
     """`analyte.contract.dataset.Dataset.digest`."""
     space: dict[str, Any]
@@ -85,6 +87,14 @@ class SweepFolder:
         except ValidationError as error:
             raise IntegrityError(in_words(error), where=file) from error
         names = {"dataset_sha256": "DATASET", "space": "--space", "seed": "--seed", "folds": "--folds"}
+        if plan.analyte_version != found.analyte_version:
+            raise InputError(
+                "the sweep there was made by another version of analyte, whose trials are not comparable",
+                where=self.path,
+                expected=found.analyte_version,
+                got=plan.analyte_version,
+                fix=f"Install analyte {found.analyte_version} to go on with it, or choose another folder",
+            )
         for field, option in names.items():
             ours, theirs = getattr(plan, field), getattr(found, field)
             if ours != theirs:

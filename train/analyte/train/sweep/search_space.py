@@ -5,6 +5,7 @@ The options are read off the command itself, so that a space can hold whatever t
 
 from __future__ import annotations
 
+import difflib
 import tomllib
 import warnings
 from collections.abc import Mapping
@@ -20,13 +21,14 @@ from pydantic import (
     Field,
     RootModel,
     Tag,
+    TypeAdapter,
     ValidationError,
     model_validator,
 )
 
 from analyte.contract.errors import InputError
 from analyte.contract.label import Finite
-from analyte.contract.validation import in_words
+from analyte.train.option_checks import name_problems
 
 DEFAULT_SPACE = Path(__file__).with_name("default_space.toml")
 
@@ -85,6 +87,10 @@ Entry = Annotated[
 ]
 
 
+_ENTRY: TypeAdapter[Any] = TypeAdapter(Entry)
+_RANGE_FORM = "{ low = NUMBER, high = NUMBER, log = true or false }"
+
+
 class SearchSpace(RootModel[dict[str, Entry]]):
     """From the name of an option, without its dashes, to a value, a list of values or a range."""
 
@@ -103,25 +109,64 @@ class SearchSpace(RootModel[dict[str, Entry]]):
 def load_space(file: Path, options: Mapping[str, click.Option]) -> SearchSpace:
     """Read a space and check every value against the option that it is for.
 
-    Raises: InputError naming the key, what was expected and what was got.
+    Raises: InputError that names all of what is wrong, each with its key, what was expected and what was got.
     """
     try:
-        space = SearchSpace.model_validate(tomllib.loads(file.read_text("utf-8-sig")))
+        given = tomllib.loads(file.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(error.strerror or "cannot be read", where=file) from error
-    except ValidationError as error:
-        raise InputError(in_words(error), where=file) from error
     except (ValueError, RecursionError) as error:
         raise InputError("not valid TOML", where=file, got=error) from error
-    for name, entry in space.root.items():
-        _check_name(name, options, file)
-        if isinstance(entry, SearchRange) and not isinstance(options[name].type, _NUMBERS):
-            raise InputError(
-                f"{name}: takes no numbers", where=file, expected="a value or a list of values", got="a range"
-            )
-        for value in _mentioned(entry):
-            _check_value(name, value, options[name], file)
-    return space
+    problems: list[str] = []
+    entries: dict[str, Entry] = {}
+    for name, entry in given.items():
+        found = _entry_problems(name, entry, options)
+        problems += [f"{name}: {problem}" for problem in found]
+        if not found:
+            entries[name] = _ENTRY.validate_python(entry)
+    if problems:
+        what = problems[0] if len(problems) == 1 else f"{len(problems)} entries cannot be used"
+        listed = [f"({n}) {problem}" for n, problem in enumerate(problems, start=1)]
+        raise InputError(what if len(problems) == 1 else f"{what}: {'; '.join(listed)}", where=file)
+    return SearchSpace(entries)
+
+
+def _entry_problems(name: str, entry: Any, options: Mapping[str, click.Option]) -> list[str]:
+    """Return what is wrong with one entry of the file, in words for who wrote it."""
+    if name in OF_THE_SWEEP:
+        return [f"is the same for all trials of a sweep. Pass --{name} to analyte sweep"]
+    option = options.get(name)
+    if option is None:
+        close = difflib.get_close_matches(name.replace("_", "-").lower(), list(options), 1)
+        fix = f". Did you mean {close[0]}?" if close else ""
+        return [f"unknown key; expected an option of analyte train: {', '.join(options)}; got {name}{fix}"]
+    try:
+        read = _ENTRY.validate_python(entry)
+    except ValidationError as error:
+        return [_in_words(problem) for problem in error.errors(include_url=False)]
+    if isinstance(read, SearchRange) and not isinstance(option.type, _NUMBERS):
+        return ["takes no numbers; expected a value or a list of values; got a range"]
+    return [problem for value in _mentioned(read) for problem in _value_problems(name, value, option)]
+
+
+def _in_words(problem: Any) -> str:
+    """Return a finding of pydantic without its words for types and places."""
+    kind, *place = problem["loc"]
+    key = ".".join(str(step) for step in place)
+    if problem["type"] == "missing":
+        return f"{key} is missing; expected {_RANGE_FORM}"
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key}; expected {_RANGE_FORM}"
+    if problem["type"] == "too_short":
+        return "the list is empty; expected one value or more"
+    if kind == "range" and key in ("low", "high") and problem["type"] in ("float_type", "value_error"):
+        return f"{key} must be a finite number; got {problem['input']!r}"
+    if key == "log":
+        return f"log must be true or false; got {problem['input']!r}"
+    message = problem["msg"].removeprefix("Value error, ")
+    at = f"entry {int(key) + 1} " if kind == "list" and key.isdecimal() else ""
+    got = "" if isinstance(problem["input"], dict) else f"; got {problem['input']!r}"
+    return f"{at}{message}{got}"
 
 
 def train_options() -> dict[str, click.Option]:
@@ -180,33 +225,20 @@ def arguments(settings: Mapping[str, Value], options: Mapping[str, click.Option]
     return found
 
 
-def _check_name(name: str, options: Mapping[str, click.Option], file: Path) -> None:
-    if name in options:
-        return
-    if name in OF_THE_SWEEP:
-        raise InputError(
-            f"{name}: is the same for all trials of a sweep",
-            where=file,
-            fix=f"Pass --{name} to analyte sweep",
-        )
-    raise InputError(
-        f"{name}: unknown key",
-        where=file,
-        expected=f"an option of analyte train: {', '.join(options)}",
-        got=name,
-    )
-
-
-def _check_value(name: str, value: Value, option: click.Option, file: Path) -> None:
+def _value_problems(name: str, value: Value, option: click.Option) -> list[str]:
     if option.is_flag != isinstance(value, bool):
         expected = "true or false" if option.is_flag else "no true or false"
-        raise InputError(f"{name}: does not fit the option", where=file, expected=expected, got=repr(value))
+        return [f"does not fit the option; expected {expected}; got {value!r}"]
     if option.is_flag:
-        return
+        return []
     try:
         option.type.convert(str(value), option, None)
     except click.BadParameter as error:
-        raise InputError(f"{name}: {error.message.rstrip('.')}", where=file, got=repr(value)) from error
+        return [f"{error.message.rstrip('.')}; got {value!r}"]
+    return [
+        f"{error.what}; expected {error.expected}; got {error.got}" + (f". {error.fix}" if error.fix else "")
+        for error in name_problems(name, str(value))
+    ]
 
 
 def _mentioned(entry: Any) -> list[Value]:
