@@ -48,7 +48,8 @@ _SETTINGS = ("recipe", "epochs", "size_px", "colour", "augment")
 """Lines that differ in these are different rows of the table."""
 
 
-def _dataset_folder(name: str) -> Path:
+def dataset_folder(name: str) -> Path:
+    """Return the folder of a set, made where it is the simulator's."""
     if name != _SIMULATOR:
         return _DATA / name
     folder = Path(tempfile.gettempdir()) / "analyte-benchmark-simulator"
@@ -80,7 +81,7 @@ def measure_one(name: str, recipe: str, seed: int, epochs: int) -> dict[str, Any
     from analyte.train.settings import train_settings
     from analyte.train.training import train
 
-    dataset = assign_splits(load_dataset(_dataset_folder(name)), seed=seed)
+    dataset = assign_splits(load_dataset(dataset_folder(name)), seed=seed)
     chosen = RECIPES[recipe]
     size = max(SIZES[name], chosen.min_size)
     size = -(-size // chosen.size_step) * chosen.size_step

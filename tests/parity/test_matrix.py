@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,9 +13,10 @@ import pytest
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.manifest import Artifact
-from analyte.contract.run import load_samples
+from analyte.contract.run import load_record, load_samples
 from analyte.export.formats import FORMATS
 from analyte.export.gate import TOLERANCE_OF_RANGE
+from analyte.export.source import Source
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.deviation import measure_deviation
 from analyte.runtime.engines.protocol import Engine
@@ -142,3 +144,48 @@ def turn_last_view(pictures: UInt8Array) -> list[UInt8Array]:
     for last in symmetries(pictures[:, -1:]):
         turned.append(np.concatenate([pictures[:, :-1], last], axis=1))
     return turned
+
+
+OTHERS = [
+    pytest.param(recipe, name, id=f"{recipe}-{name}")
+    for recipe, entry_of_recipe in RECIPES.items()
+    if recipe != DEFAULT_RECIPE and not entry_of_recipe.pretrained
+    for name in BUNDLED
+    if FORMATS[name].precision != "float32"
+]
+
+
+@pytest.fixture(scope="session")
+def source_of(run_of: Make) -> Callable[[str], Source]:
+    """Give what a hardly trained network of a recipe is converted from. Its parts are made once."""
+
+    @functools.cache
+    def make(recipe: str) -> Source:
+        run = run_of(recipe, 1)
+        return Source(load_model(run / "model.keras"), load_samples(run).train_images[:48])
+
+    return make
+
+
+@pytest.mark.parametrize(("recipe", "name"), OTHERS)
+def test_other_precisions(
+    recipe: str, name: str, run_of: Make, source_of: Callable[[str], Source], record_property: RecordProperty
+) -> None:
+    """Hardly trained networks need not pass a gate, but all that a recipe is made of has to convert."""
+    entry, source = FORMATS[name], source_of(recipe)
+    data = entry.convert(source)
+    pictures = load_samples(run_of(recipe, 1)).val_images
+    exact = predict(source.model, pictures)
+    span = load_record(run_of(recipe, 1)).label.span
+    for provider in PROVIDERS[entry.engine]:
+        engine = open_engine(data, entry.engine, provider)
+        said = engine.run(pictures)
+        alone = engine.run(pictures[:1])
+        engine.close()
+        deviation = np.abs(said.value.astype(np.float64) - exact.value)
+        record_property("max_deviation", f"{deviation.max():.3g}")
+        assert float(np.percentile(deviation, 99)) <= TOLERANCE_OF_RANGE[entry.precision] * span
+        # Features have no unit: their spread is the measure.
+        change = float(np.abs(said.features - exact.features).mean() / exact.features.std())
+        assert change <= (0.002 if entry.precision == "float16" else 0.05)
+        assert abs(float(alone.value[0]) - float(said.value[0])) <= TURNED_OF_RANGE * span

@@ -44,7 +44,7 @@ def with_about(data: bytes, engine: EngineName, text: str) -> bytes:
     if engine == "litert":
         return attach(data, {ABOUT_FILE: text.encode()})
     proto = onnx.load_from_string(data)
-    onnx.helper.set_model_props(proto, {_KEY: text})
+    proto.metadata_props.add(key=_KEY, value=text)
     marked: bytes = proto.SerializeToString()
     return marked
 

@@ -13,6 +13,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from analyte.export.keras_to_onnx import IR_VERSION
 from analyte.export.onnx_graph import float_nodes, shorten_names, store_half
 from analyte.export.source import Source
+from analyte.runtime.engines.onnx import ONE_BY_ONE
 
 
 def convert(source: Source) -> bytes:
@@ -34,6 +35,8 @@ def convert(source: Source) -> bytes:
         proto = onnx.load(str(target))
     logging.disable(logging.NOTSET)
     proto.ir_version = IR_VERSION
+    # ONNX finds one range for a whole batch: a neighbour would change what a picture gives.
+    onnx.helper.set_model_props(proto, {ONE_BY_ONE: "ranges are those of a batch"})
     store_half(proto.graph)
     shorten_names(proto.graph)
     onnx.checker.check_model(proto, full_check=True)

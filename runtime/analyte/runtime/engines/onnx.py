@@ -24,6 +24,8 @@ _INSTALL = {
     "tensorrt": "pip uninstall onnxruntime, then pip install 'analyte[cuda]' and tensorrt",
     "openvino": "pip uninstall onnxruntime, then pip install onnxruntime-openvino",
 }
+ONE_BY_ONE = "analyte.one_by_one"
+"""Key in a model's metadata: its samples would see each other in a batch, so that each is run by itself."""
 _DTYPES = {"tensor(uint8)": np.uint8, "tensor(float)": np.float32}
 
 
@@ -44,6 +46,7 @@ class OnnxEngine:
             {o.name: _DTYPES.get(o.type, o.type) for o in self._session.get_outputs()},
             where=where,
         )
+        self._one_by_one = ONE_BY_ONE in self._session.get_modelmeta().custom_metadata_map
         self._info = EngineInfo("onnx", provider, threads, "onnxruntime", str(onnxruntime.__version__))
 
     @property
@@ -60,7 +63,14 @@ class OnnxEngine:
         """Run N samples; see `Engine.run`."""
         inputs = to_graph(images, covariates, self._shape)
         try:
-            value, sigma, features = self._session.run(OUTPUTS, inputs)
+            if self._one_by_one:
+                singles = [
+                    self._session.run(OUTPUTS, {name: array[i : i + 1] for name, array in inputs.items()})
+                    for i in range(len(images))
+                ]
+                value, sigma, features = (np.concatenate(parts) for parts in zip(*singles, strict=True))
+            else:
+                value, sigma, features = self._session.run(OUTPUTS, inputs)
         # ONNX Runtime's exceptions have no common base but Exception.
         except Exception as error:
             raise UnavailableError("ONNX Runtime failed while running the model", got=error) from error
