@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from analyte.contract.bundle import Bundle
 from analyte.contract.manifest import Manifest
+from analyte.contract.numbers import coverage_percent
 from analyte.runtime.tables import format_table, printable
 
 _NUMBERS = frozenset(range(3, 8))
@@ -34,7 +35,7 @@ def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
     turned = "may be turned" if manifest.rotation_invariant else "must not be turned"
     yield "pictures", f"{size} x {size} px for the network; {turned}"
     groups = "" if interval.groups is None else f" of {interval.groups} groups"
-    share = f"{100 * interval.coverage:g} %"
+    share = coverage_percent(interval.coverage)
     yield "interval", f"contains {share} of true values, on {interval.n} samples{groups} left out of the fit"
     yield "refuses", _refuses(manifest)
     yield "recipe", f"{origin.recipe}, seed {origin.seed}, {origin.parameters} parameters"
