@@ -24,7 +24,7 @@ from typing import Any
 
 from recipes import AUGMENT, dataset_folder
 
-_SETS = ("pad_food_dye", "ph_strip_lightbox", "simulator")
+_SETS = ("ph_strip_lightbox", "simulator", "pad_food_dye")
 _COLOURS = ("default", "rgb")
 _SIZE_PX = 64
 _COLUMNS = (
