@@ -7,6 +7,7 @@ import hashlib
 import shutil
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -242,8 +243,15 @@ class TestGate:
         card = (out / "card.md").read_text("utf-8")
         assert "**onnx misses its tolerance**" in card
         assert "**tflite misses" not in card
-        # It does not pass for a sound one on the device either.
+        # It does not pass for a sound one on the device either, even if its golden pictures were right.
         assert invoke("selftest", out).code == 4
+        photograph = tmp_path / "a.png"
+        cv2.imwrite(str(photograph), load_samples(one_view_run).val_images[0, 0])
+        refused = invoke("read", out, photograph, "--artifact", "onnx")
+        assert (refused.code, "missed its tolerance when it was exported" in refused.stderr) == (4, True)
+        # Nobody named one: the first that passed is taken.
+        taken = invoke("read", out, photograph)
+        assert (taken.code, "artifact tflite on" in taken.stderr) == (0, True)
 
     def test_old_bundle_is_kept(
         self, one_view_run: Path, one_view_bundle: Path, tmp_path: Path, invoke: Invoke

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -74,6 +75,50 @@ def test_equalization_mends_channels_of_different_size(source: Source, run: Path
     before, after = (error_of(rungs[rung], exact, pictures) for rung in ("refit", "equalization"))
     assert after < 0.7 * before
     assert error_of(rungs["fine-tuning"], exact, pictures) < 0.8 * before
+
+
+def small_network(*, cut: float | None = None, twice: bool = False, bias: bool = True) -> keras.Model:
+    """A network by hand that follows the graph contract, of layers that training here does not use."""
+    layers = keras.layers
+    keras.utils.set_random_seed(3)
+    image = keras.Input((16, 16, 3), dtype="uint8", name="image")
+    x = layers.Rescaling(1 / 255)(keras.ops.cast(image, "float32"))
+    x = layers.ReLU(max_value=cut)(layers.Conv2D(8, 3, padding="same", use_bias=bias)(x))
+    x = layers.ReLU(max_value=cut)(layers.Conv2D(8, 3, padding="same", use_bias=bias)(x))
+    last = layers.Conv2D(8, 3, padding="same", use_bias=bias)
+    x = layers.ReLU(max_value=cut)(last(x))
+    x = layers.ReLU()(last(x)) if twice else x
+    features = layers.Identity(name="features")(layers.GlobalAveragePooling2D()(x))
+    value, sigma = (layers.Dense(1)(features)[:, 0] for _ in range(2))
+    return keras.Model(image, {"value": value, "sigma": keras.ops.abs(sigma) + 1.0, "features": features})
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"cut": 0.05}, {"twice": True}, {"bias": False}], ids=["plain", "cut", "twice", "no-bias"]
+)
+def test_networks_made_otherwise(options: dict[str, Any], run: Path) -> None:
+    images = load_samples(run).train_images
+    exact = small_network(**options)
+    wanted = predict(exact, images)
+    for rung, made in Ladder(Source(exact, images)).climb():
+        said = predict(made.model, images).features
+        if rung in ("refit", "equalization"):
+            np.testing.assert_allclose(said, wanted.features, rtol=1e-3, atol=1e-5)
+        assert float(np.abs(said - wanted.features).max()) <= 0.2 * float(wanted.features.std() + 1e-3), rung
+
+
+def test_filters_without_weight_keep_their_bias(run: Path) -> None:
+    images = load_samples(run).train_images
+    model = small_network()
+    layer = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)][1]
+    kernel, bias = layer.get_weights()
+    kernel[..., ::2], bias[::2] = 0.0, 0.7
+    layer.set_weights([kernel, bias])
+    exact = predict(model, images).features
+    for name in ("tflite-int8", "tflite-int16x8", "onnx-int8"):
+        entry = FORMATS[name]
+        said = open_engine(entry.convert(Source(model, images)), entry.engine, "cpu").run(images).features
+        assert float(np.abs(said - exact).mean() / exact.std()) < 0.05, name
 
 
 def test_climbs_until_it_passes(

@@ -49,9 +49,17 @@ def _planes(trunk: keras.Model) -> tuple[list[Any], Any] | None:
         takers = [
             taker.operation for taker in operation._outbound_nodes if taker.operation in trunk.operations
         ]
+        alone = all(
+            isinstance(plane, keras.layers.Rescaling)
+            and len(plane._inbound_nodes) == 1
+            and len([taker for taker in plane._outbound_nodes if taker.operation in trunk.operations]) == 1
+            for plane in planes
+        )
         if (
-            all(isinstance(plane, keras.layers.Rescaling) for plane in planes)
+            alone
+            and len(set(map(id, planes))) == len(planes)
             and len(takers) == 1
+            and len(takers[0]._inbound_nodes) == 1
             and isinstance(takers[0], keras.layers.Conv2D)
         ):
             return planes, takers[0]

@@ -7,12 +7,12 @@ means that are measured on calibration pictures, layer by layer from the picture
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from analyte.contract.arrays import Float32Array, UInt8Array
-from analyte.contract.run import network_input
+from analyte.contract.run import graph_input
 from analyte.export.fake_quantization import quantized_like_a_device
 from analyte.export.source import Source
+from analyte.export.trained_model import IMAGE, inputs_of
 
 _PICTURES = 256
 """Calibration pictures that the means are taken over."""
@@ -29,14 +29,14 @@ def correct_bias(source: Source) -> keras.Model:
         wanted, found = (_means(model, name, images) for model in (exact, rough.model))
         for model in (copy, rough.model):
             layer = model.get_layer(name)
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel, bias + (wanted - found)])
+            kernel, *bias = layer.get_weights()
+            if bias:
+                layer.set_weights([kernel, bias[0] + (wanted - found)])
     return copy
 
 
 def _means(model: keras.Model, layer: str, images: UInt8Array) -> Float32Array:
     """Return the mean of a convolution's result by channel, ``[C]``."""
-    probe = keras.Model(model.input, model.get_layer(layer).output)
-    given = network_input(images, np.zeros((len(images), 0), np.float32))
-    numbers: Float32Array = keras.ops.convert_to_numpy(probe(given)).mean(axis=(0, 1, 2))
+    probe = keras.Model(inputs_of(model)[IMAGE], model.get_layer(layer).output)
+    numbers: Float32Array = keras.ops.convert_to_numpy(probe(graph_input(images))).mean(axis=(0, 1, 2))
     return numbers

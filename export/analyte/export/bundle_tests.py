@@ -76,9 +76,9 @@ class Compared:
 
         assert self.model_file is not None
         start_tensorflow()
-        from analyte.export.trained_model import load_model
+        from analyte.export.trained_model import load_fitting_model
 
-        return load_model(self.model_file)
+        return load_fitting_model(self.bundle.manifest, self.model_file)
 
 
 @dataclass

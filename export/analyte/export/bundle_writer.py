@@ -95,21 +95,22 @@ def write_bundle(
     ladder = Ladder(source)
     artifacts: list[Artifact] = []
     problems: list[str] = []
+    missed: list[Format] = []
     for entry in formats:
         data, outcome = _export(
             entry, ladder, judges, partial(_marked, entry=entry, name=name, record=record)
         )
         file = folder / f"{_ARTIFACT_STEM}{entry.suffix}"
         file.write_bytes(data)
-        artifacts.append(_describe(file, data, outcome))
+        artifacts.append(_describe(file, data, outcome, source.keep_float))
         problems += [f"{entry.name}: {problem}" for problem in outcome.problems]
+        missed += [entry] if outcome.problems else []
         on_done(outcome)
     if problems and not allow_degraded:
         raise ParityError(
             f"{'; '.join(problems)} {record.label.unit}",
             where=run,
-            fix="No bundle was written. See which layer it is with --sensitivity and leave it in float with "
-            "--keep-float LAYER, train longer, or leave the format out",
+            fix=_advice(formats, missed),
         )
     shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
     report = folder / REPORT_FILE if (run / RUN_REPORT_FILE).is_file() else None
@@ -121,6 +122,19 @@ def write_bundle(
     return manifest
 
 
+def _advice(formats: Sequence[Format], missed: Sequence[Format]) -> str:
+    """Say what to do about formats that miss the gate."""
+    said = ["No bundle was written"]
+    if any(entry.precision == "int8-strict" for entry in missed):
+        said.append("For integers in and out, train with --colour rgb")
+    if any(entry.precision in ("int8", "int16x8") for entry in missed):
+        said.append("Leave the layer that loses most in float with --keep-float LAYER, or train longer")
+    passing = [entry.name for entry in formats if entry not in missed]
+    if passing:
+        said.append("What passes: " + " ".join(f"--format {name}" for name in passing))
+    return ". ".join(said)
+
+
 def losses_of(run: Path) -> list[LayerLoss]:
     """Return what int8 costs in each layer of a run. Raises: InputError, IntegrityError for a bad run."""
     record, samples = load_record(run), load_samples(run)
@@ -129,7 +143,11 @@ def losses_of(run: Path) -> list[LayerLoss]:
 
 
 def _source(model: keras.Model, samples: RunSamples, keep_float: Collection[str], run: Path) -> Source:
-    names = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Conv2D)]
+    names = [
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D)
+    ]
     unknown = [layer for layer in keep_float if layer not in names]
     if unknown:
         raise InputError(
@@ -161,9 +179,13 @@ def _export(
         tried.append((data, ExportedArtifact(entry, verdict, len(data), problems, reached, seconds)))
         if not problems or reached is None:
             break
-    # Written so that a NaN, which compares with nothing, is not taken for the best.
     passing = [pair for pair in tried if not pair[1].problems]
-    return passing[0] if passing else min(tried, key=lambda pair: (pair[1].verdict.deviation.p99, 0))
+    # A NaN compares with nothing: it must not be taken for the best.
+    return (
+        passing[0]
+        if passing
+        else min(tried, key=lambda pair: np.nan_to_num(pair[1].verdict.deviation.p99, nan=np.inf))
+    )
 
 
 def _judge(entry: Format, data: bytes, judges: _Judges) -> tuple[Verdict, tuple[str, ...]]:
@@ -187,7 +209,7 @@ def _marked(data: bytes, entry: Format, name: str, record: RunRecord) -> bytes:
     return with_about(data, entry.engine, about(name, entry.name, record))
 
 
-def _describe(file: Path, data: bytes, outcome: ExportedArtifact) -> Artifact:
+def _describe(file: Path, data: bytes, outcome: ExportedArtifact, kept: Collection[str]) -> Artifact:
     entry = outcome.format
     return Artifact(
         **record_file(file).model_dump(),
@@ -197,6 +219,7 @@ def _describe(file: Path, data: bytes, outcome: ExportedArtifact) -> Artifact:
         parity=outcome.verdict.deviation,
         operators=operator_counts(data, entry.engine),
         quantized_by=outcome.rung,
+        kept_float=() if entry.precision.startswith("float") else tuple(sorted(kept)),
         degraded=outcome.problems,
     )
 

@@ -54,17 +54,31 @@ def _pairs(model: keras.Model) -> list[tuple[Any, Any]]:
     for layer in model.layers:
         if type(layer) is not keras.layers.Conv2D or not layer.use_bias or layer.activation is not _LINEAR:
             continue
+        if not _once(layer):
+            continue
         follower = _only_taker(layer, model)
         rectified = False
-        while isinstance(follower, _PASSES):
+        while _passes(follower):
             rectified = rectified or isinstance(follower, keras.layers.ReLU)
             follower = _only_taker(follower, model)
-        if type(follower) is keras.layers.Conv2D and follower.groups == 1 and rectified:
+        if type(follower) is keras.layers.Conv2D and follower.groups == 1 and rectified and _once(follower):
             pairs.append((layer, follower))
     return pairs
 
 
 _LINEAR = keras.activations.linear
+
+
+def _passes(layer: Any) -> bool:
+    """Whether positive factors pass: not through a ReLU that cuts elsewhere than at 0."""
+    if isinstance(layer, keras.layers.ReLU):
+        return bool(layer.max_value is None and layer.threshold == 0 and layer.negative_slope == 0)
+    return isinstance(layer, _PASSES)
+
+
+def _once(layer: Any) -> bool:
+    """Whether a layer is used in one place only."""
+    return len(layer._inbound_nodes) == 1
 
 
 def _only_taker(layer: Any, model: keras.Model) -> Any:

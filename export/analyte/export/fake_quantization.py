@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from analyte.contract.arrays import UInt8Array
-from analyte.contract.run import network_input
+from analyte.contract.run import graph_input
 from analyte.export.source import Source
+from analyte.export.trained_model import IMAGE, inputs_of
 
 _PICTURES = 128
 _MAX_WEIGHT = 127.0
@@ -57,7 +57,9 @@ class RoundingConv2D(keras.layers.Conv2D):  # type: ignore[misc] # keras ships n
 def quantized_like_a_device(model: keras.Model, source: Source) -> Fake:
     """Return a copy of ``model`` whose convolutions round, but for the first and those that stay in float."""
     convolutions = [
-        layer for layer in model.layers if type(layer) is keras.layers.Conv2D and layer.groups == 1
+        layer
+        for layer in model.layers
+        if type(layer) is keras.layers.Conv2D and layer.groups == 1 and len(layer._inbound_nodes) == 1
     ]
     rounding = {layer.name for layer in convolutions[1:]} - source.keep_float
     images = source.calibration[:: max(1, len(source.calibration) // _PICTURES)]
@@ -76,8 +78,8 @@ def quantized_like_a_device(model: keras.Model, source: Source) -> Fake:
 
 def _range_into(model: keras.Model, layer: str, images: UInt8Array) -> tuple[float, float]:
     """Return the smallest and largest number that a layer gets."""
-    probe = keras.Model(model.input, model.get_layer(layer).input)
-    seen = probe(network_input(images, np.zeros((len(images), 0), np.float32)))
+    probe = keras.Model(inputs_of(model)[IMAGE], model.get_layer(layer).input)
+    seen = probe(graph_input(images))
     return float(keras.ops.min(seen)), float(keras.ops.max(seen))
 
 

@@ -11,10 +11,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from analyte.contract.run import FEATURES_LAYER, network_input
+from analyte.contract.run import FEATURES_LAYER, graph_input
 from analyte.export.fake_quantization import quantized_like_a_device
 from analyte.export.source import Source
-from analyte.export.trained_model import predict
+from analyte.export.trained_model import IMAGE, inputs_of, predict
 
 _PASSES = 8
 _BATCH = 32
@@ -30,7 +30,7 @@ def fine_tune(source: Source) -> keras.Model:
     images = source.calibration
     wanted = predict(exact, images, source.calibration_covariates).features
     spread = np.maximum(wanted.std(axis=0), 0.01 * wanted.std()).astype(np.float32)
-    trunk = keras.Model(fake.model.input, fake.model.get_layer(FEATURES_LAYER).output)
+    trunk = keras.Model(inputs_of(fake.model)[IMAGE], fake.model.get_layer(FEATURES_LAYER).output)
     weights = [
         variable for name in fake.layers for variable in fake.model.get_layer(name).trainable_variables
     ]
@@ -41,7 +41,7 @@ def fine_tune(source: Source) -> keras.Model:
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator] # tensorflow ships no types
     def step(pictures: tf.Tensor, features: tf.Tensor) -> None:
         with tf.GradientTape() as tape:
-            said = trunk(network_input(pictures, tf.zeros((len(pictures), 0))), training=False)
+            said = trunk(graph_input(pictures), training=False)
             loss = tf.reduce_mean(tf.square((said - features) / spread))
         optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
 

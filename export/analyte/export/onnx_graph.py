@@ -28,18 +28,20 @@ def constants(graph: Any) -> dict[str, npt.NDArray[Any]]:
 def float_nodes(graph: Any, keep_float: Collection[str] = (), layers: Sequence[str] = ()) -> list[str]:
     """Return the names of nodes that stay in float although others of their kind are quantized.
 
-    Those are the first convolution, pooling that only it feeds, the convolutions of the Keras layers
-    ``keep_float``, and activations of anything but a quantized convolution. ``layers``: names of all layers.
+    Those are convolutions of the picture itself, pooling that only they feed, the convolutions of the Keras
+    layers ``keep_float``, and activations of anything but a quantized convolution. ``layers``: all names.
     """
     kept: list[str] = []
     reached: set[str] = set()
     convolved: set[str] = set()
-    first = True
+    behind: set[str] = set()
     for node in graph.node:
+        follows = not behind.isdisjoint(node.input)
+        if follows or node.op_type == "Conv":
+            behind.update(node.output)
         if node.op_type == "Conv":
-            if first or layer_of(node.input[1], layers) in keep_float:
+            if not follows or layer_of(node.input[1], layers) in keep_float:
                 kept.append(node.name)
-                first = False
                 continue
             convolved.update(node.output)
             reached.update(node.output)
@@ -95,10 +97,16 @@ def _covers(given: dict[str, Any], shape: list[int]) -> bool:
     return all(edge > 0 and edge % step == 0 for edge, step in zip(shape[2:], window, strict=True))
 
 
-def store_half(graph: Any) -> None:
-    """Store all large float32 constants in sixteen bits; they are unpacked when the file is opened."""
+def fits_half(numbers: npt.NDArray[Any]) -> bool:
+    """Whether half precision holds the numbers to eleven bits: none too large, none that counts too small."""
+    largest = float(np.abs(numbers).max(initial=0.0))
+    return largest == 0.0 or 1e-2 <= largest <= 6e4
+
+
+def store_half(graph: Any, but: Collection[str] = ()) -> None:
+    """Store large float32 constants in sixteen bits, which are unpacked when the file is opened."""
     for name, numbers in constants(graph).items():
-        if numbers.dtype == np.float32 and numbers.size >= _SMALL:
+        if name not in but and numbers.dtype == np.float32 and numbers.size >= _SMALL and fits_half(numbers):
             _replace(
                 graph, name, [(f"{name}_half", numbers.astype(np.float16))], "Cast", to=onnx.TensorProto.FLOAT
             )
@@ -111,10 +119,12 @@ def store_small(graph: Any) -> None:
     first convolution's does.
     """
     known = constants(graph)
+    done: set[str] = set()
+    kept: set[str] = set()
     for node in list(graph.node):
-        if node.op_type not in _DENSE:
+        name = node.input[1] if node.op_type in _DENSE else ""
+        if not name or name in done:
             continue
-        name = node.input[1]
         weights = known.get(name)
         if weights is None or weights.dtype != np.float32 or weights.size < _SMALL or weights.ndim != 2:
             continue
@@ -122,11 +132,14 @@ def store_small(graph: Any) -> None:
         axis = 0 if turned else 1
         step = np.maximum(np.abs(weights).max(axis=1 - axis) / _MAX_WEIGHT, _LEAST).astype(np.float32)
         integers = np.rint(weights / np.expand_dims(step, 1 - axis)).astype(np.int8)
+        done.add(name)
         whole, steps = f"{name}_whole", f"{name}_step"
+        # Steps are a hundredth of the weights: too small for half precision.
+        kept.add(steps)
         # Not DequantizeLinear, which ONNX Runtime would run anew for every picture.
         _replace(graph, whole, [(f"{name}_integers", integers)], "Cast", to=onnx.TensorProto.FLOAT)
         _replace(graph, name, [(steps, np.expand_dims(step, 1 - axis))], "Mul", whole)
-    store_half(graph)
+    store_half(graph, kept)
 
 
 def _replace(

@@ -49,7 +49,12 @@ class ReferenceOnnx:
         """Run N samples; see `Engine.run`."""
         inputs = to_graph(images, covariates, self._shape)
         try:
-            value, sigma, features = self._evaluator.run(list(OUTPUTS), inputs)
+            # One by one, as each is read: dynamic ranges would be those of the batch.
+            singles = [
+                self._evaluator.run(list(OUTPUTS), {name: array[i : i + 1] for name, array in inputs.items()})
+                for i in range(len(images))
+            ]
+            value, sigma, features = (np.concatenate(parts) for parts in zip(*singles, strict=True))
         # Written in numpy by many hands: whatever it stumbles over says nothing about the artifact.
         except Exception as error:
             raise UnavailableError(

@@ -24,7 +24,7 @@ from analyte.export.parity_photographs import (
     compare_on_photographs,
     keras_on_photographs,
 )
-from analyte.export.trained_model import load_model, predict
+from analyte.export.trained_model import load_fitting_model, load_model, predict
 from analyte.runtime.cases import REFERENCE, Attempts, Case, Skipped, Wanted, cases
 from analyte.runtime.deviation import compare, run_batched
 from analyte.runtime.engines.protocol import Engine, Prediction
@@ -294,7 +294,7 @@ def _check_every_artifact_ran(
 
 def _keras_model(bundle: Bundle, model_file: Path | None) -> keras.Model:
     if model_file is not None:
-        return load_model(model_file)
+        return load_fitting_model(bundle.manifest, model_file)
     with bundle.on_disk(bundle.manifest.model) as path:
         return load_model(path)
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from analyte.contract.arrays import Float32Array
+from analyte.export.onnx_graph import fits_half
 from analyte.export.tflite_graph import Scale, TfliteGraph, layer_of, schema
 
 Activations = Literal["int8", "int16"]
@@ -29,7 +29,8 @@ _VERSIONS: Mapping[Activations, Mapping[str, int]] = {
 }
 """Versions of the operators that take these integers, as TensorFlow Lite numbers them."""
 _MAX_WEIGHT = 127
-_BIAS_LIMIT = 2**31 - 1
+_BIAS_LIMIT = 2**30
+"""Largest bias, in steps of the accumulator: half of what 32 bits hold."""
 _LEAST = 1e-9
 """Least step and range: of weights or activations that are all 0."""
 _SMALL = 128
@@ -43,7 +44,6 @@ class _Trunk:
     graph: TfliteGraph
     ranges: Ranges
     activations: Activations
-    offsets: Mapping[int, Float32Array]
     integers: dict[int, int] = field(default_factory=dict)
     """The integer tensor of a float one, where there is any."""
     scales: dict[int, Scale] = field(default_factory=dict)
@@ -107,17 +107,15 @@ def quantize_tflite(
     keep_float: Collection[str] = (),
     only: Collection[str] | None = None,
     layers: Sequence[str] = (),
-    offsets: Mapping[int, Float32Array] | None = None,
 ) -> bytes:
     """Quantize the trunk: int8 weights per filter, ``activations`` per tensor; uint8 input, float32 outputs.
 
     ``ranges``: of every tensor that `trunk_tensors` names. ``layers``: names of the Keras layers;
-    ``keep_float``: those that stay in float; ``only``: the only ones that do not. ``offsets``: what is added
-    to the bias of the convolution that writes a tensor, ``[filters]``, in the unit of its result.
+    ``keep_float``: those that stay in float; ``only``: the only ones that do not.
     """
     graph = TfliteGraph(data)
     positions = _quantized(graph, keep_float, only, layers)
-    trunk = _Trunk(graph, ranges, activations, offsets or {})
+    trunk = _Trunk(graph, ranges, activations)
     for position, operator in enumerate(graph.operators):
         kind = graph.kind(operator)
         if position in positions and kind in _CONVOLUTIONS:
@@ -188,9 +186,11 @@ def _convolution(trunk: _Trunk, operator: Any, kind: str) -> None:
     kernel, shifts = trunk.graph.constant(weights), trunk.graph.constant(bias)
     assert kernel is not None
     assert shifts is not None
-    moved = shifts.astype(np.float64) + trunk.offsets.get(int(operator.outputs[0]), 0.0)
-    integers, scale = _per_channel(kernel, _WEIGHT_AXIS[kind])
-    _put_convolution(trunk, kind, picture, (integers, scale), moved, operator)
+    trunk.as_integers(picture)
+    # A filter of next to no weight takes a coarser step, or its bias would not fit into 32 bits.
+    least = np.abs(shifts) / (_BIAS_LIMIT * float(trunk.scales[picture].scale[0]))
+    quantized = _per_channel(kernel, _WEIGHT_AXIS[kind], least)
+    _put_convolution(trunk, kind, picture, quantized, shifts.astype(np.float64), operator)
 
 
 def _put_convolution(
@@ -206,7 +206,7 @@ def _put_convolution(
     quantized = trunk.as_integers(picture)
     step = kernel[1].scale.astype(np.float64) * float(trunk.scales[picture].scale[0])
     wide = np.int64 if trunk.activations == "int16" else np.int32
-    whole = np.clip(np.rint(bias / step), -_BIAS_LIMIT, _BIAS_LIMIT).astype(wide)
+    whole = np.rint(bias / step).astype(wide)
     inputs = [
         quantized,
         trunk.graph.add_constant(*kernel),
@@ -263,6 +263,8 @@ def _store_small(graph: TfliteGraph) -> None:
             weights = graph.constant(tensor)
             if weights is None or weights.dtype != np.float32 or weights.size < _SMALL:
                 continue
+            if (kind == "FULLY_CONNECTED" and weights.ndim != 2) or not fits_half(weights):
+                continue
             if tensor not in stored:
                 dense = kind == "FULLY_CONNECTED"
                 small = graph.add_constant(
@@ -284,10 +286,13 @@ def _store_small(graph: TfliteGraph) -> None:
     graph.operators = operators
 
 
-def _per_channel(weights: npt.NDArray[Any], axis: int) -> tuple[npt.NDArray[np.int8], Scale]:
-    """Return symmetric int8 weights with a scale for each index along ``axis``."""
+def _per_channel(
+    weights: npt.NDArray[Any], axis: int, least: npt.NDArray[Any] | float = _LEAST
+) -> tuple[npt.NDArray[np.int8], Scale]:
+    """Return symmetric int8 weights with a scale for each index along ``axis``, none below ``least``."""
     others = tuple(index for index in range(weights.ndim) if index != axis)
-    step = np.maximum(np.abs(weights).max(axis=others, keepdims=True) / _MAX_WEIGHT, _LEAST)
+    reach = np.abs(weights).max(axis=others) / _MAX_WEIGHT
+    step = np.expand_dims(np.maximum(np.maximum(reach, least), _LEAST), others)
     integers = np.rint(weights / step).astype(np.int8)
     return integers, _scale(step.ravel(), np.zeros(step.size), axis)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
+from analyte.contract.manifest import Manifest
 from analyte.contract.run import FEATURES_LAYER, network_input
 from analyte.runtime.engines.protocol import Prediction
 
@@ -52,7 +54,38 @@ def load_model(path: Path) -> keras.Model:
             got=f"inputs {', '.join(f'{name} {dtype}' for name, dtype in inputs.items())}, "
             f"outputs {', '.join(outputs) or type(model.output).__name__}",
         )
+    broken = [layer.name for layer in model.layers if not all(map(_finite, layer.get_weights()))]
+    if broken:
+        raise IntegrityError(
+            f"layer {broken[0]!r} has weights that are not finite", where=path, fix="Train again"
+        )
     return model
+
+
+def load_fitting_model(manifest: Manifest, path: Path) -> keras.Model:
+    """Load a model to compare a bundle with.
+
+    Raises: as `load_model`; InputError when it takes other input.
+    """
+    model = load_model(path)
+    size, views = manifest.preprocessing.size, len(manifest.views)
+    wanted: dict[str, tuple[int, ...]] = {IMAGE: (size, size, 3) if views == 1 else (views, size, size, 3)}
+    if manifest.covariates.names:
+        wanted[COVARIATES] = (len(manifest.covariates.names),)
+    given = {name: tuple(tensor.shape[1:]) for name, tensor in inputs_of(model).items()}
+    if given != wanted:
+        raise InputError(
+            "the model does not fit the bundle", where=path, expected=_in_words(wanted), got=_in_words(given)
+        )
+    return model
+
+
+def _in_words(inputs: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {[*shape]}" for name, shape in inputs.items())
+
+
+def _finite(weights: Any) -> bool:
+    return not np.issubdtype(weights.dtype, np.floating) or bool(np.isfinite(weights).all())
 
 
 def inputs_of(model: keras.Model) -> dict[str, Any]:

@@ -73,6 +73,8 @@ class Artifact(FileRecord):
     """How many operators of each kind the file holds: all of them stock ones."""
     quantized_by: str | None = None
     """The last of the means that it took to keep the number, see `analyte.export.ladder`; None for floats."""
+    kept_float: tuple[str, ...] = ()
+    """Keras layers that were left in float on request."""
     degraded: tuple[str, ...] = ()
     """What the artifact missed at the gate, in words, where somebody let it pass all the same."""
 

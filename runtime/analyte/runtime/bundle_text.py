@@ -67,7 +67,7 @@ def _refuses(manifest: Manifest) -> str:
 
 def _artifacts(manifest: Manifest) -> str:
     """Return a table; the deviations are those of the exporting machine, in the label's unit."""
-    header = ("artifact", "engine", "precision", "KiB", "MAE", "mean", "p99", "max")
+    header = ("artifact", "engine", "precision", "KiB", "MAE", "mean", "p99", "max", "gate")
     rows = [
         (
             artifact.name,
@@ -76,6 +76,7 @@ def _artifacts(manifest: Manifest) -> str:
             f"{artifact.size_bytes / 1024:.1f}",
             *(f"{n:.3g}" for n in (artifact.parity.mae, artifact.parity.mean, artifact.parity.p99)),
             f"{artifact.parity.max:.3g}",
+            "MISSED" if artifact.degraded else "passed",
         )
         for artifact in manifest.artifacts
     ]

@@ -101,8 +101,14 @@ def check_comparable(a: Bundle, b: Bundle, dataset: Dataset) -> None:
     Raises: InputError for the bundles, DatasetError for the dataset.
     """
     first, second = _what(a), _what(b)
-    if first != second:
-        raise InputError("the bundles do not measure the same", where=b.path, expected=first, got=second)
+    analytes = [bundle.manifest.label.analyte for bundle in (a, b)]
+    if (first, analytes[0]) != (second, analytes[1]):
+        raise InputError(
+            "the bundles do not measure the same",
+            where=b.path,
+            expected=f"{analytes[0]}, {first}",
+            got=f"{analytes[1]}, {second}",
+        )
     given = f"views {', '.join(dataset.spec.views)} in {dataset.spec.unit}"
     if given != first:
         raise DatasetError(

@@ -35,11 +35,13 @@ def preferred_artifact(bundle: Bundle, section: EngineSection, *, where: object)
 
 
 def first_installed_artifact(bundle: Bundle) -> Artifact:
-    """Return the first artifact, in the bundle's order, whose engine is installed.
+    """Return the first artifact that passed the gate, in the bundle's order, whose engine is installed.
 
     Raises: UnavailableError when none is.
     """
-    for artifact in bundle.manifest.artifacts:
+    sound = [artifact for artifact in bundle.manifest.artifacts if not artifact.degraded]
+    # Where all missed the gate, the first is refused with its own message when it is opened for use.
+    for artifact in sound or bundle.manifest.artifacts:
         if is_installed(artifact.engine):
             return artifact
     extras = sorted({ENGINES[artifact.engine].extras[""] for artifact in bundle.manifest.artifacts})

@@ -67,9 +67,15 @@ def quick_check(bundle: Bundle, artifact: Artifact, engine: Engine) -> None:
 
     Whether an int8 artifact passes is a matter of the 99th percentile of the whole set: one image in a few
     may lie beyond it in a sound artifact.
-    Raises: ParityError when the artifact deviates by more than its tolerance; IntegrityError when the golden
-    set is missing or altered.
+    Raises: ParityError when the artifact deviates by more than its tolerance, or did at export;
+    IntegrityError when the golden set is missing or altered.
     """
+    if artifact.degraded:
+        raise ParityError(
+            f"{artifact.name!r} missed its tolerance when it was exported: {'; '.join(artifact.degraded)}",
+            where=bundle.path,
+            fix="Use another artifact, or export it so that it passes",
+        )
     golden = bundle.golden_set()
     _check_golden(bundle, golden)
     tolerance = artifact.parity.tolerance
@@ -208,5 +214,5 @@ def describe(artifact: Artifact, engine: Engine, deviation: MeasuredDeviation) -
         max_deviation=finite(deviation.max),
         sigma_ratio=finite(deviation.sigma_ratio),
         tolerance=tolerance,
-        passed=deviation.passes(artifact.precision, tolerance),
+        passed=not artifact.degraded and deviation.passes(artifact.precision, tolerance),
     )

@@ -64,6 +64,7 @@ def test_layers_that_stay_in_float(one_view_run: Path, tmp_path: Path, invoke: I
     for artifact in Manifest.model_validate_json((tmp_path / "b" / "manifest.json").read_text()).artifacts:
         assert artifact.parity.max < 0.002 * 10
         assert not {"QLinearConv", "QUANTIZE", "QuantizeLinear"} & set(artifact.operators)
+        assert artifact.kept_float == tuple(sorted(convolutions))
     outcome = invoke("export", one_view_run, "-o", tmp_path / "c", *formats, "--keep-float", "conv9")
     assert outcome.code == 3
     assert "--keep-float conv9: the network has no such convolution" in outcome.stderr

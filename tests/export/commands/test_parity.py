@@ -356,3 +356,10 @@ def test_golden_set_that_keras_no_longer_says_is_exit_4(
     assert found["golden_deviation"] == pytest.approx(1e-3, rel=0.01)
     assert all(row["passed"] for row in found["results"])
     assert "the golden set" in outcome.stderr
+
+
+def test_model_of_another_input(one_view_bundle: Path, two_view_run: Path, invoke: Invoke) -> None:
+    outcome = invoke("parity", one_view_bundle, "--model", two_view_run / "model.keras", "--artifact", "onnx")
+    assert outcome.code == 3
+    assert "the model does not fit the bundle" in outcome.stderr
+    assert "expected image [16, 16, 3]; got image [2, 16, 16, 3]" in outcome.stderr

@@ -14,6 +14,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.errors import IntegrityError
 from analyte.contract.run import load_samples
+from analyte.export.formats import FORMATS
+from analyte.export.source import Source
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.registry import open_engine
 from conftest import Invoke
@@ -99,6 +101,17 @@ def test_file_without_its_head(data: bytes) -> None:
         start = min(entry.header_offset for entry in archive.infolist())
     with pytest.raises(IntegrityError, match=r"head\.tflite is not within it"):
         open_engine(data[:start], "litert", where="b")
+
+
+def test_dark_pictures(run: Path) -> None:
+    """Training pictures that never get bright must not change what the camera's integers mean."""
+    model, images = load_model(run / "model.keras"), load_samples(run).train_images
+    dark = (images // 2).astype(np.uint8)
+    said = open_engine(FORMATS[NAME].convert(Source(model, dark)), "litert").run(dark)
+    exact = predict(model, dark)
+    assert float(np.abs(said.features - exact.features).mean() / exact.features.std()) < 0.1
+    runner = Interpreter(model_content=FORMATS[NAME].convert(Source(model, dark))).get_signature_runner()
+    assert runner.get_input_details()["image"]["quantization"] == (1.0, 0)
 
 
 def test_logarithms_are_refused_at_the_gate(one_view_run: Path, tmp_path: Path, invoke: Invoke) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.contract.errors import ParityError
 from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.output import check_output, staged_folder
 from analyte.contract.run import load_record
@@ -77,7 +78,6 @@ def command(
     check_output(out, overwrite=overwrite, marker=MANIFEST_FILE)
     start_tensorflow()
     from analyte.export.bundle_writer import write_bundle
-    from analyte.export.tables import export_table
 
     done: list[ExportedArtifact] = []
 
@@ -99,12 +99,19 @@ def command(
                 allow_degraded=allow_degraded,
                 on_done=on_done,
             )
-    finally:
-        # Also on a miss: the tables show which artifact and which layer, and by how much.
-        if done and not as_json:
-            click.echo(export_table(done, record.label.unit))
-            _explain_misses(run, [artifact for artifact in done if artifact.problems], record.label.unit)
+    except ParityError:
+        if not as_json:
+            _say(run, done, record.label.unit)
+        raise
+    if not as_json:
+        _say(run, done, record.label.unit)
     click.echo(manifest.model_dump_json(indent=2) if as_json else f"bundle: {out}")
+    degraded = [artifact.format.name for artifact in done if artifact.problems]
+    if degraded:
+        click.echo(
+            f"analyte export: warning: {', '.join(degraded)} misses its tolerance; devices refuse it",
+            err=True,
+        )
 
 
 def _chosen(names: Sequence[str]) -> list[Format]:
@@ -151,6 +158,14 @@ def _say_losses(run: Path, unit: str, as_json: bool) -> None:
         )
         return
     click.echo(loss_table(losses, unit))
+
+
+def _say(run: Path, done: Sequence[ExportedArtifact], unit: str) -> None:
+    """Print how each artifact did; of those that miss, where, and which layers it may be."""
+    from analyte.export.tables import export_table
+
+    click.echo(export_table(done, unit))
+    _explain_misses(run, [artifact for artifact in done if artifact.problems], unit)
 
 
 def _explain_misses(run: Path, missed: Sequence[ExportedArtifact], unit: str) -> None:

@@ -24,18 +24,24 @@ from analyte.export.frozen_graph import freeze, saved_model
 from analyte.export.head_refit import refit
 from analyte.export.keras_to_tflite import keras_to_tflite
 from analyte.export.source import Source
+from analyte.export.tflite_graph import TfliteGraph
 from analyte.export.trained_model import IMAGE, FeatureCorrection, inputs_of, split_head
 from analyte.runtime.engines.associated_files import HEAD_FILE, attach
 
 _OUTPUTS = ("features",)
 _BATCH = 16
+_FIX = "Use the format tflite-int8, or train with --colour rgb"
 
 
 def convert(source: Source) -> bytes:
     """Return the integer trunk with its head behind it.
 
-    Raises: InputError for a layer that cannot compute in integers.
+    Raises: InputError for a layer that cannot compute in integers, or is to stay in float.
     """
+    if source.keep_float:
+        raise InputError(
+            "--keep-float: tflite-int8-strict has no layer in float", fix="Leave one of them out"
+        )
     trunk = _integers(source)
     raw = _run(trunk, source.recorded)
     head = keras_to_tflite(_head(source.model, refit(raw, source.features)))
@@ -46,6 +52,9 @@ def _integers(source: Source) -> bytes:
     """Return the trunk as integers only."""
 
     def pictures() -> Iterator[dict[str, Any]]:
+        # Black and white: the input's integers are the camera's own, whatever the training pictures reach.
+        for level in (0.0, 255.0):
+            yield {IMAGE: np.full_like(graph_input(source.calibration[:1]), level, np.float32)}
         for index in range(len(source.calibration)):
             yield {IMAGE: graph_input(source.calibration[index : index + 1]).astype(np.float32)}
 
@@ -59,13 +68,39 @@ def _integers(source: Source) -> bytes:
         converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.int8
         try:
             data: bytes = converter.convert()
-        except (RuntimeError, ValueError) as error:
+        # TensorFlow's ConverterError has no base but Exception.
+        except Exception as error:
             raise InputError(
                 "the network has layers that cannot compute in integers",
                 got=str(error).strip().splitlines()[-1],
-                fix="Use the format tflite-int8, or train with --colour rgb",
+                fix=_FIX,
             ) from error
+    _check(data)
     return data
+
+
+def _check(trunk: bytes) -> None:
+    """Refuse what is not integers throughout: the converter leaves in float what it has no integers for."""
+    graph = TfliteGraph(trunk)
+    floats = {
+        graph.kind(operator)
+        for operator in graph.operators
+        if any(
+            tensor >= 0 and graph.is_float(int(tensor)) for tensor in (*operator.inputs, *operator.outputs)
+        )
+    } - {"QUANTIZE", "DEQUANTIZE"}
+    if floats:
+        raise InputError(
+            f"the network has layers that cannot compute in integers: {', '.join(sorted(floats))}", fix=_FIX
+        )
+    details = Interpreter(model_content=trunk).get_signature_runner().get_input_details()[IMAGE]
+    if details["quantization"] != (1.0, 0):
+        raise InputError(
+            "the network's input cannot be the camera's integers",
+            expected="scale 1, zero point 0",
+            got=details["quantization"],
+            fix=_FIX,
+        )
 
 
 def _float_trunk(source: Source) -> keras.Model:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 
 from analyte.contract.errors import IntegrityError
@@ -35,15 +36,17 @@ def attached(model: bytes, name: str, *, where: object) -> bytes | None:
 
     Raises: IntegrityError where it is damaged or larger than any is.
     """
+    if not zipfile.is_zipfile(io.BytesIO(model)):
+        return None
     try:
         with zipfile.ZipFile(io.BytesIO(model)) as archive:
             if name not in archive.namelist():
                 return None
             with archive.open(name) as file:
                 data = file.read(_LIMIT + 1)
-    except zipfile.BadZipFile:
-        return None
-    except (NotImplementedError, RuntimeError, ValueError, EOFError, OSError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError, OSError,
+    ) as error:  # fmt: skip
         raise IntegrityError(f"{name} within the model cannot be read", where=where, got=error) from error
     if len(data) > _LIMIT:
         raise IntegrityError(f"{name} within the model is too large", where=where, expected=f"{_LIMIT} bytes")

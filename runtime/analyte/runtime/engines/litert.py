@@ -24,6 +24,7 @@ RESOLVERS = {"xnnpack": "AUTO", "cpu": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "ref
 ``reference`` the plain ones that these are compared with: ten times as slow, for parity only."""
 SIGNATURE = "serving_default"
 FEATURES = "features"
+_CAMERA = (1.0, 0)
 _RAW = "raw"
 """What the head of an integer-only model calls its features."""
 
@@ -55,6 +56,14 @@ class LiteRTEngine:
                     where=where,
                     fix="Export the bundle again; some tools drop what lies behind the model in its file",
                 )
+            for name, entry in given.items():
+                if entry["quantization"] != _CAMERA:
+                    raise IntegrityError(
+                        f"the model's input {name} does not take the camera's integers",
+                        where=where,
+                        expected=f"scale and zero point {_CAMERA}",
+                        got=entry["quantization"],
+                    )
             self._head = _Graph(module, data, RESOLVERS["cpu"], 1, where=where)
             beside = {name: entry for name, entry in self._head.inputs.items() if name == COVARIATES}
             given, said = {**given, **beside}, self._head.outputs
@@ -152,6 +161,13 @@ def _open_interpreter(module: Any, model: bytes, resolver: str, threads: int, *,
             experimental_op_resolver_type=module.OpResolverType[resolver],
         )
     except ValueError as error:
+        if "find op" in str(error):
+            raise UnavailableError(
+                "LiteRT has no kernel for an operator of the model",
+                where=where,
+                got=error,
+                fix="Update ai-edge-litert, or use another provider",
+            ) from error
         raise IntegrityError(
             "LiteRT cannot read the model file", where=where, got=error, fix="Copy the bundle again"
         ) from error
