@@ -14,6 +14,7 @@ from analyte.export.keras_to_onnx import keras_to_onnx
 from analyte.export.quantize_onnx import quantize_onnx
 from analyte.export.trained_model import FeatureCorrection, load_model, predict, with_correction
 from analyte.runtime.engines.registry import open_engine
+from export.uneven_networks import unbalanced
 from train.tiny_studies import random_pictures
 
 
@@ -75,7 +76,7 @@ def test_corrected_model_uses_the_corrected_features(one_view_run: Path) -> None
 
 def test_brings_the_quantized_network_nearer_to_keras(two_view_run: Path) -> None:
     """On validation pictures, which neither calibrated nor refitted anything."""
-    model = load_model(two_view_run / "model.keras")
+    model = unbalanced(load_model(two_view_run / "model.keras"))
     samples = load_samples(two_view_run)
     calibration = calibration_pictures(samples.train_images)
     draft = quantize_onnx(keras_to_onnx(model), calibration)

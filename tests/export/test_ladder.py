@@ -19,6 +19,7 @@ from analyte.export.source import Source
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.registry import open_engine
 from conftest import Invoke
+from export.uneven_networks import unbalanced
 
 
 @pytest.fixture(scope="module")
@@ -29,20 +30,6 @@ def run(one_view_run: Path) -> Path:
 @pytest.fixture(scope="module")
 def source(run: Path) -> Source:
     return Source(load_model(run / "model.keras"), load_samples(run).train_images)
-
-
-def unbalanced(model: keras.Model) -> keras.Model:
-    """The same network with channels of very different size, as without normalization."""
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
-    convolutions = [layer for layer in copy.layers if isinstance(layer, keras.layers.Conv2D)]
-    _, first, second = convolutions[:3]
-    kernel, bias = first.get_weights()
-    factors = np.where(np.arange(len(bias)) % 4 == 0, 30.0, 1.0).astype(np.float32)
-    first.set_weights([kernel * factors, bias * factors])
-    after, shift = second.get_weights()
-    second.set_weights([after / factors[:, np.newaxis], shift])
-    return copy
 
 
 def error_of(source: Source, exact: np.ndarray, pictures: np.ndarray) -> float:

@@ -18,13 +18,15 @@ from analyte.contract.labels_file import load_dataset
 from analyte.contract.pictures import load_pictures
 from analyte.contract.run import load_record, load_samples, save_record
 from analyte.export.evaluation import choose_samples, evaluate, open_subject
+from analyte.export.formats import FORMATS
+from analyte.export.gate import TOLERANCE_OF_RANGE
 from analyte.export.tables import evaluation_table
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.protocol import Prediction
-from conftest import Invoke
+from conftest import BUNDLED, Invoke
 from train.tiny_studies import Study, train_run, write_study
 
-ARTIFACTS = ["onnx", "onnx-int8", "tflite", "tflite-int8"]
+ARTIFACTS = list(BUNDLED)
 FIELDS = {
     "name", "n", "mae", "rmse", "r2", "max_error", "rounded_accuracy", "coverage", "foreign", "refused",
 }  # fmt: skip
@@ -156,7 +158,7 @@ def test_bundle(word: str, request: pytest.FixtureRequest, invoke: Invoke) -> No
     # The bundle's Keras is the run's.
     assert [rows["keras"], rows["baseline"]] == report(invoke, run, study)["results"]
     for name in ARTIFACTS:
-        allowed = 1e-2 if name.endswith("int8") else 1e-5
+        allowed = TOLERANCE_OF_RANGE[FORMATS[name].precision]
         assert abs(rows[name]["mae"] - rows["keras"]["mae"]) <= allowed * 10, name
 
 
