@@ -11,10 +11,11 @@ PIP := $(BIN)/python -m pip install --no-compile --disable-pip-version-check -c 
 PACKAGE := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format clean
+.PHONY: help demo test gpu check format clean
 
 help:
 	@sed -n '2,5s/^# *//p' Makefile
+	@echo "  make gpu     the tests that need an NVIDIA GPU, in .venv-gpu"
 	@echo "  make check   formatter, linters, type checkers, import rules"
 	@echo "  make format  let the formatter rewrite the sources"
 	@echo "  make clean   remove .venv and everything that was made"
@@ -41,6 +42,19 @@ demo: $(VENV)/demo-installed
 test: $(VENV)/dev-installed
 	$(BIN)/python -m pytest $(PYTEST)
 
+# In a place of its own: onnxruntime and onnxruntime-gpu are the same module and overwrite each other.
+$(VENV)-gpu/installed: $(PACKAGE)
+	$(PYTHON) -m venv $(VENV)-gpu
+	$(VENV)-gpu/bin/python -m pip install --no-compile -c constraints.txt -e '.[train,export,litert,dev]'
+	$(VENV)-gpu/bin/python -m pip uninstall -y onnxruntime
+	$(VENV)-gpu/bin/python -m pip install --no-compile -c constraints.txt 'onnxruntime-gpu[cuda,cudnn]'
+	-$(VENV)-gpu/bin/python -m pip install --no-compile 'tensorrt-cu13<11'
+	@touch $@
+
+# TensorRT knows no option that keeps float32 what it is; NVIDIA's libraries know this variable.
+gpu: $(VENV)-gpu/installed
+	NVIDIA_TF32_OVERRIDE=0 $(VENV)-gpu/bin/python -m pytest -m gpu -rs $(PYTEST)
+
 check: $(VENV)/dev-installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -53,4 +67,4 @@ format: $(VENV)/dev-installed
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-gpu demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from analyte.contract.bundle import Bundle, open_bundle, record_file
-from analyte.contract.errors import AnalyteError, InputError, IntegrityError
+from analyte.contract.errors import AnalyteError, InputError, IntegrityError, SettingsError
 from analyte.contract.manifest import Manifest
 from analyte.contract.run import (
     DatasetRecord,
@@ -62,7 +62,12 @@ class TestOpen:
         manifest = open_bundle(folder).manifest
         assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
 
-    @pytest.mark.parametrize("name", ["none", "empty", "file"])
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        refused(
+            lambda: open_bundle(tmp_path / "none"), InputError, 3, f"{tmp_path}/none: no such file or folder"
+        )
+
+    @pytest.mark.parametrize("name", ["empty", "file"])
     def test_no_bundle(self, tmp_path: Path, name: str) -> None:
         (tmp_path / "empty").mkdir()
         (tmp_path / "file").write_bytes(b"x")
@@ -142,7 +147,9 @@ class TestOpen:
 
     def test_unknown_artifact(self, folder: Path) -> None:
         bundle = open_bundle(folder)
-        refused(lambda: bundle.artifact("onnx-int8"), InputError, 3, "'onnx-int8'", "expected onnx, tflite")
+        refused(
+            lambda: bundle.artifact("onnx-int8"), SettingsError, 2, "'onnx-int8'", "expected onnx, tflite"
+        )
 
 
 FILES = ("onnx.onnx", "tflite.tflite", "golden.npz", "model.keras", "card.md", "report.html")
@@ -294,6 +301,11 @@ class TestRun:
             got, expected = getattr(loaded, field.name), getattr(saved, field.name)
             assert type(got) is type(expected)
             assert np.array_equal(got, expected)
+
+    def test_nothing_there(self, tmp_path: Path) -> None:
+        refused(
+            lambda: load_record(tmp_path / "none"), InputError, 3, f"{tmp_path}/none: no such file or folder"
+        )
 
     @pytest.mark.parametrize("name", ["run.json", "model.keras"])
     def test_no_run_folder(self, run: Path, name: str) -> None:

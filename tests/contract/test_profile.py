@@ -51,7 +51,12 @@ def refused(path: Path, *parts: str) -> None:
     ("old", "new", "says"),
     [
         ("schema_version = 1", "schema_version = 2", "schema_version: input should be 1, got 2"),
-        ('source = "0"', 'sorce = "0"', "camera.sorce: unknown key"),
+        (
+            'source = "0"',
+            'sorce = "0"',
+            "camera.sorce: unknown key, expected source, width, height, max_age_s, stall_s, got '0'",
+        ),
+        ("w = 3", "w = 3, q = 4", "measure.regions.sample.q: unknown key"),
         ('source = "0"', "source = 0", "camera.source: input should be a valid string, got 0"),
         ("[device]", "[devise]", "device: is required"),
         ('id = "bench-1"', 'id = "bench 1"', "device.id: "),
@@ -93,7 +98,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     path.write_text(
         GOOD.replace("threads = 2", "threads = 0").replace("[camera]", "[camera]\nx = 1"), "utf-8"
     )
-    refused(path, "camera.x: unknown key; engine.threads: ")
+    refused(path, "camera.x: unknown key, ", "; engine.threads: ")
 
 
 @pytest.mark.parametrize(
@@ -138,3 +143,90 @@ def test_covariates_are_numbers_or_names(tmp_path: Path, value: str) -> None:
     path = tmp_path / "p.toml"
     path.write_text(GOOD.replace("[engine]", f"[measure.covariates]\nt = {value}\n[engine]"), "utf-8")
     refused(path, "measure.covariates.t: must be a finite number or the name of a category")
+
+
+LITERT = """
+[device]
+id = "bench-1"
+[engine]
+name = "litert"
+provider = "edgetpu"
+artifacts = ["tflite-int8-strict"]
+delegate = { library = "libedgetpu.so.1", options = { device = "usb", verbose = 3, fast = true, x = 0.5 } }
+"""
+
+
+def test_delegate(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(LITERT, "utf-8")
+    delegate = load_profile(path).engine.delegate
+    assert delegate is not None
+    assert delegate.library == "libedgetpu.so.1"
+    assert delegate.options == {"device": "usb", "verbose": 3, "fast": True, "x": 0.5}
+    assert [type(value) for value in delegate.options.values()] == [str, int, bool, float]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('name = "litert"', 'name = "onnx"', "engine: delegate is for name 'litert'"),
+        ('"edgetpu"', '"xnnpack"', "or 'delegate', got name 'litert' and provider 'xnnpack'"),
+        ('library = "libedgetpu.so.1"', 'libary = "x"', "engine.delegate.libary: unknown key"),
+        ('"libedgetpu.so.1"', '""', "engine.delegate.library: "),
+        ('"libedgetpu.so.1"', '"./libedgetpu.so.1"', "engine.delegate: library must be a file name"),
+        (
+            '"usb"',
+            "[0]",
+            "engine.delegate.options.device: must be text, a finite number, true or false, got [0]",
+        ),
+        ("0.5", "nan", "engine.delegate.options.x: must be text, a finite number"),
+        ("delegate =", "provider_options = { a = 1 }\ndelegate =", "provider_options are for name 'onnx'"),
+        (
+            "delegate =",
+            'fallback = ["delegate"]\ndelegate =',
+            "engine: fallback: 'delegate' would have no library",
+        ),
+    ],
+)
+def test_wrong_delegate(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert LITERT.count(old) == 1
+    path = tmp_path / "p.toml"
+    path.write_text(LITERT.replace(old, new), "utf-8")
+    refused(path, says)
+
+
+@pytest.mark.parametrize("line", ["", "delegate = {}", 'delegate = { options = { device = "usb" } }'])
+def test_delegate_without_a_library(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(
+        GOOD.replace('"onnx"\nprovider = "cpu"', f'"litert"\nprovider = "delegate"\n{line}'), "utf-8"
+    )
+    refused(path, "engine: provider 'delegate' needs delegate = { library = \"...\" }, got none")
+
+
+def test_provider_options(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    line = 'provider = "tensorrt"\nprovider_options = { device_id = 0, trt_fp16_enable = true, p = "/var/c" }'
+    path.write_text(GOOD.replace('provider = "cpu"', line), "utf-8")
+    assert load_profile(path).engine.provider_options == {
+        "device_id": 0,
+        "trt_fp16_enable": True,
+        "p": "/var/c",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('provider = "cpu"\nprovider_options = { a = 1 }', "got name 'onnx' and provider 'cpu'"),
+        ('provider = "cuda"\nprovider_options = 5', "engine.provider_options: "),
+        (
+            'provider = "cuda"\nprovider_options = { a = inf }',
+            "engine.provider_options.a: must be text, a finite",
+        ),
+    ],
+)
+def test_wrong_provider_options(tmp_path: Path, line: str, says: str) -> None:
+    path = tmp_path / "p.toml"
+    path.write_text(GOOD.replace('provider = "cpu"', line), "utf-8")
+    refused(path, says)

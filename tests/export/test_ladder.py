@@ -64,7 +64,9 @@ def test_equalization_mends_channels_of_different_size(source: Source, run: Path
     assert error_of(rungs["fine-tuning"], exact, pictures) < 0.8 * before
 
 
-def small_network(*, cut: float | None = None, twice: bool = False, bias: bool = True) -> keras.Model:
+def small_network(
+    *, cut: float | None = None, twice: bool = False, bias: bool = True, covariates: int = 0
+) -> keras.Model:
     """A network by hand that follows the graph contract, of layers that training here does not use."""
     layers = keras.layers
     keras.utils.set_random_seed(3)
@@ -76,8 +78,11 @@ def small_network(*, cut: float | None = None, twice: bool = False, bias: bool =
     x = layers.ReLU(max_value=cut)(last(x))
     x = layers.ReLU()(last(x)) if twice else x
     features = layers.Identity(name="features")(layers.GlobalAveragePooling2D()(x))
-    value, sigma = (layers.Dense(1)(features)[:, 0] for _ in range(2))
-    return keras.Model(image, {"value": value, "sigma": keras.ops.abs(sigma) + 1.0, "features": features})
+    beside = [keras.Input((covariates,), name="covariates")] if covariates else []
+    known = layers.Concatenate()([features, *beside]) if beside else features
+    value, sigma = (layers.Dense(1)(known)[:, 0] for _ in range(2))
+    outputs = {"value": value, "sigma": keras.ops.abs(sigma) + 1.0, "features": features}
+    return keras.Model({"image": image, "covariates": beside[0]} if beside else image, outputs)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +97,21 @@ def test_networks_made_otherwise(options: dict[str, Any], run: Path) -> None:
         if rung in ("refit", "equalization"):
             np.testing.assert_allclose(said, wanted.features, rtol=1e-3, atol=1e-5)
         assert float(np.abs(said - wanted.features).max()) <= 0.2 * float(wanted.features.std() + 1e-3), rung
+
+
+def test_covariates_go_with_every_rung(run: Path) -> None:
+    images = load_samples(run).train_images[::3]
+    covariates = np.random.default_rng(0).normal(size=(len(images), 2)).astype(np.float32)
+    exact = small_network(covariates=2)
+    wanted = predict(exact, images, covariates)
+    # They matter, or nothing is tested.
+    assert float(np.abs(predict(exact, images, 0 * covariates).value - wanted.value).max()) > 0.5
+    for rung, made in Ladder(Source(exact, images, covariates)).climb():
+        np.testing.assert_array_equal(made.features, wanted.features)
+        engine = open_engine(FORMATS["tflite-int8"].convert(made), "litert", "cpu")
+        said = engine.run(images, covariates)
+        engine.close()
+        assert float(np.abs(said.value - wanted.value).max()) < 0.05, rung
 
 
 def test_filters_without_weight_keep_their_bias(run: Path) -> None:

@@ -170,8 +170,14 @@ def test_engine_that_opens_and_does_not_run_fails(
     result.stdout.fnmatch_lines(["*onnx[[]onnx/cpu[]] FAILED*", "out of memory"])
 
 
-@pytest.mark.parametrize("file", ["golden.npz", "manifest.json", "tflite.tflite"])
-def test_damaged_bundle_fails(file: str, repository: pytest.Pytester, exact: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("file", "failed", "passed"),
+    [("golden.npz", 1 + 3, 0), ("manifest.json", 1, 0), ("tflite.tflite", 1 + 2, 1), ("card.md", 1, 3)],
+)
+def test_damaged_bundle_fails(
+    file: str, failed: int, passed: int, repository: pytest.Pytester, exact: Path, tmp_path: Path
+) -> None:
+    """And whatever needs the damaged file."""
     bundle = tmp_path / "b.analyte"
     shutil.copytree(exact, bundle)
     data = bytearray((bundle / file).read_bytes())
@@ -179,13 +185,25 @@ def test_damaged_bundle_fails(file: str, repository: pytest.Pytester, exact: Pat
     (bundle / file).write_bytes(bytes(data))
     result = run(repository, "--analyte-bundle", bundle)
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(failed=failed, passed=passed + 1, skipped=0 if file == "manifest.json" else 3)
     result.stdout.fnmatch_lines(["*b.analyte::integrity FAILED*", f"*{file}*"])
 
 
 @pytest.mark.parametrize(
     ("options", "word"),
     [
-        (("--analyte-bundle", "nowhere"), "not a bundle"),
+        (("--analyte-bundle", "nowhere"), "--analyte-bundle: nowhere: no such file or folder"),
+        (("--analyte-bundle", "n" * 300), "no such file or folder"),
+        (("--analyte-bundle", "."), "not a bundle"),
+        (
+            ("--analyte-bundle", "{exact}", "--analyte-model", "nix.keras"),
+            "--analyte-model: nix.keras: no such",
+        ),
+        (("--analyte-bundle", "{exact}", "--analyte-model", "{exact}"), "is a folder; expected a file"),
+        (
+            ("--analyte-bundle", "{exact}", "--analyte-model", "test_own.py", "--analyte-dataset", "nix"),
+            "--analyte-dataset: nix: no such file or folder",
+        ),
         (("--analyte-bundle", "{exact}", "--analyte-provider", "coral"), "no provider 'coral'"),
         (("--analyte-model", "model.keras"), "need --analyte-bundle"),
         (("--analyte-bundle", "{exact}", "--analyte-dataset", "d"), "needs --analyte-model"),
@@ -195,6 +213,7 @@ def test_usage(options: tuple[str, ...], word: str, repository: pytest.Pytester,
     result = run(repository, *(option.format(exact=exact) for option in options))
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: *{word}*"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
 def test_keras_again_and_photographs(

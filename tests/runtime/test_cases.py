@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analyte.contract.bundle import open_bundle
-from analyte.contract.errors import InputError, SettingsError, UnavailableError
+from analyte.contract.errors import SettingsError, UnavailableError
 from analyte.runtime import cases as module
 from analyte.runtime.cases import Attempts, Case, Wanted, cases, check_there, skipped_lines
 
@@ -40,7 +40,7 @@ def test_named(wanted: Wanted, expected: list[str], both_engines_bundle: Path) -
     "wanted", [Wanted(("int4",)), Wanted(engines=("torch",)), Wanted(providers=("coral",))]
 )
 def test_unknown(wanted: Wanted, both_engines_bundle: Path) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(SettingsError):
         names(both_engines_bundle, wanted)
 
 
@@ -85,11 +85,31 @@ def test_absent_provider_is_asked_for_once_and_nothing_is_tried_on_it(
     assert [(s.artifact, s.engine, s.provider) for s in attempts.skipped] == [("onnx", "onnx", "cuda")] * 2
     (line,) = skipped_lines(attempts.skipped)
     assert line.startswith("skipped onnx, onnx on cuda: ")
-    assert "has no 'cuda' provider" in line
+    assert line.endswith("has no 'cuda' provider")
+    # What to install is for those who ask.
+    assert "pip install" in attempts.skipped[0].reason
+
+
+def test_one_short_line_for_many_artifacts(both_engines_bundle: Path) -> None:
+    cpu, cuda, *_ = cases(open_bundle(both_engines_bundle))
+    attempts = Attempts(strict=False)
+    for number in range(9):
+        artifact = cuda.artifact.model_copy(update={"name": f"onnx-{number}"})
+        attempts.attempt(Case(artifact, "cuda"), fail)
+    attempts.attempt(cpu, fail_at_length)
+    lines = skipped_lines(attempts.skipped)
+    assert lines[0].startswith("skipped onnx-0, onnx-1 and 7 more on cuda: ONNX Runtime")
+    assert lines[1].startswith("skipped onnx on cpu: it broke; got no no no")
+    assert len(lines) == 2
+    assert max(map(len, lines)) < 200
 
 
 def fail(case: Case) -> None:
     raise UnavailableError("gone")
+
+
+def fail_at_length(case: Case) -> None:
+    raise UnavailableError("it broke", got="no " * 1000)
 
 
 def test_one_file_that_fails_says_nothing_of_the_next(both_engines_bundle: Path) -> None:

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from analyte.contract.bundle import open_bundle
 from analyte.contract.covariates import CategoricalCovariate, CovariateSpec, NumericCovariate
-from analyte.contract.errors import AnalyteError, InputError, IntegrityError, ProfileError
+from analyte.contract.errors import AnalyteError, InputError, IntegrityError, ProfileError, SettingsError
 from analyte.contract.reading import Flag, Reason
 from analyte.runtime.commands.read import command
 from analyte.runtime.selftest import candidates, quick_check, run_selftest
@@ -207,11 +207,14 @@ class TestRead:
             (["--covariate", "lot=A", "--covariate", "lot=B"], "two values for covariate 'lot'"),
             (["--covariate", "humidity=5"], "there is no covariate 'humidity'; expected temperature, lot"),
             (["--covariate", "temperature=warm"], "covariate 'temperature': 'warm' is not a number"),
-            (["--covariates", "no.csv"], "no.csv: No such file"),
         ],
     )
     def test_refused(self, bundle: Path, pictures: list[Path], options: list[str], says: str) -> None:
-        assert says in refused(InputError, bundle, *pictures, *options)
+        assert says in refused(SettingsError, bundle, *pictures, *options)
+
+    def test_no_table(self, bundle: Path, pictures: list[Path]) -> None:
+        line = refused(InputError, bundle, *pictures, "--covariates", "no.csv")
+        assert "no.csv: No such file" in line
 
     @pytest.mark.parametrize(
         ("header", "rows", "says"),

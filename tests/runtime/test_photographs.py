@@ -95,6 +95,9 @@ def test_what_training_saw_is_left_out(bundle: Path, tmp_path: Path) -> None:
     assert [s.value for s in unseen(open_bundle(saw([first])), data).samples] == [2.0]
     with pytest.raises(DatasetError, match="saw every sample"):
         unseen(open_bundle(saw([first, second])), data)
+    # Nobody saw what cannot be read; the device refuses it.
+    (tmp_path / "1.png").unlink()
+    assert [s.value for s in unseen(open_bundle(saw([first, second])), data).samples] == [2.0]
 
 
 def test_dataset_of_another_kind(bundle: Path, tmp_path: Path) -> None:

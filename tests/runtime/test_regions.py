@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analyte.contract.errors import AnalyteError, InputError, ProfileError
+from analyte.contract.errors import AnalyteError, ProfileError, SettingsError
 from analyte.contract.preprocessing import Box
 from analyte.runtime.regions import check_one_frame, parse_regions
 
@@ -48,12 +48,12 @@ def test_view_name_with_an_equals_sign() -> None:
     ],
 )
 def test_refused(texts: list[str]) -> None:
-    with pytest.raises(InputError):
+    with pytest.raises(SettingsError):
         parse_regions(texts, ["sample"])
 
 
 def test_view_must_be_named_where_there_are_several() -> None:
-    with pytest.raises(InputError, match=r"expected reference=x,y,w,h or sample=x,y,w,h"):
+    with pytest.raises(SettingsError, match=r"expected reference=x,y,w,h or sample=x,y,w,h"):
         parse_regions(["1,2,3,4"], VIEWS)
 
 

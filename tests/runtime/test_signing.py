@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analyte.contract.bundle import open_bundle
+from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.errors import (
     AnalyteError,
     InputError,
@@ -28,7 +28,7 @@ from analyte.contract.errors import (
 from analyte.contract.signature import PublicKey, Signature, parse_public_key
 from analyte.runtime.signing import is_good, load_private_key, make_key, sign, sign_bundle
 from contract.datasets import assert_one_line
-from runtime.tiny_bundles import File, write_bundle
+from runtime.tiny_bundles import File, edit_manifest, write_bundle
 
 
 def refused(call: object, kind: type[AnalyteError], code: int, *parts: str) -> None:
@@ -82,6 +82,14 @@ class TestKeys:
             subprocess.run(arguments, check=True)
         load_private_key(tmp_path / "open")
         refused(lambda: load_private_key(tmp_path / "locked"), InputError, 3, "without a passphrase")
+
+    def test_the_public_key_given(self, tmp_path: Path) -> None:
+        pair = make_key("lab", tmp_path)
+        parts = (f"{pair.public}: this is the public key", f"expected {pair.private}. ")
+        refused(lambda: load_private_key(pair.public), InputError, 3, *parts)
+        (tmp_path / "id").write_bytes(b"")
+        public = pair.public.rename(tmp_path / "id.pub")
+        refused(lambda: load_private_key(public), InputError, 3, f"expected {tmp_path / 'id'}. ")
 
     @pytest.mark.parametrize("kind", ["missing", "folder", "public", "other", "empty", "cut", "binary"])
     def test_no_private_key(self, tmp_path: Path, kind: str) -> None:
@@ -164,6 +172,23 @@ class TestBundles:
         (folder / "card.md").write_bytes(b"# tony\n")
         refused(lambda: sign_bundle(folder, key), IntegrityError, 7, "card.md")
         assert not (folder / "manifest.sig").exists()
+
+    def test_what_was_verified_is_signed(
+        self, folder: Path, key: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Also where somebody replaces the manifest just then: it is refused, and not signed."""
+        verified = (folder / "manifest.json").read_bytes()
+        verify = Bundle.verify
+
+        def verify_and_replace(bundle: Bundle) -> None:
+            verify(bundle)
+            edit_manifest(folder, name="other")
+
+        monkeypatch.setattr(Bundle, "verify", verify_and_replace)
+        signature = sign_bundle(folder, key)
+        assert signature.manifest_sha256 == hashlib.sha256(verified).hexdigest()
+        assert is_good(signature, verified)
+        refused(lambda: open_bundle(folder), IntegrityError, 7, "the signature is of another manifest")
 
     def test_left_behind(self, folder: Path, key: Path, tmp_path: Path) -> None:
         sign_bundle(folder, key)

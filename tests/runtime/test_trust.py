@@ -216,6 +216,17 @@ class TestProfiles:
         profile = demanding(tmp_path / "p.toml", text)
         self.refused(signed, profile, ProfileError, 3, "p.toml: security.trusted_keys: ")
 
+    def test_key_file_that_is_not_there(self, signed: Path, tmp_path: Path) -> None:
+        profile = demanding(tmp_path / "p.toml", "gone.pub")
+        self.refused(
+            signed,
+            profile,
+            ProfileError,
+            3,
+            f"{profile}: security.trusted_keys: the public key cannot be read; expected the text of a public "
+            f"key, or the path of its file from the profile's folder; got {tmp_path / 'gone.pub'}: No such",
+        )
+
     @pytest.mark.parametrize(
         ("section", "says"),
         [
@@ -224,7 +235,10 @@ class TestProfiles:
             ('require_signature = false\ntrusted_keys = ["lab.pub"]', "trusted_keys protect nothing"),
             ('require_signature = "yes"', "security.require_signature: "),
             ('require_signature = true\ntrusted_keys = "lab.pub"', "security.trusted_keys: "),
-            ("require = true", "security.require: unknown key"),
+            (
+                "require = true",
+                "security.require: unknown key, expected require_signature, trusted_keys, got True",
+            ),
         ],
     )
     def test_profiles_that_contradict_themselves(self, profile: Path, section: str, says: str) -> None:

@@ -6,6 +6,8 @@ means that are measured on calibration pictures, layer by layer from the picture
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 
 from analyte.contract.arrays import Float32Array, UInt8Array
@@ -14,7 +16,7 @@ from analyte.export.fake_quantization import quantized_like_a_device
 from analyte.export.source import Source
 from analyte.export.trained_model import IMAGE, inputs_of
 
-_PICTURES = 256
+_PICTURES = 128
 """Calibration pictures that the means are taken over."""
 
 
@@ -25,18 +27,22 @@ def correct_bias(source: Source) -> keras.Model:
     copy.set_weights(exact.get_weights())
     images = source.calibration[:: max(1, len(source.calibration) // _PICTURES)]
     rough = quantized_like_a_device(copy, source)
+    wanted = _means(exact, rough.layers, images)
     for name in rough.layers:
-        wanted, found = (_means(model, name, images) for model in (exact, rough.model))
+        # One after another: what is taken off here, the layers behind it get no more.
+        found = _means(rough.model, [name], images)[name]
         for model in (copy, rough.model):
             layer = model.get_layer(name)
             kernel, *bias = layer.get_weights()
             if bias:
-                layer.set_weights([kernel, bias[0] + (wanted - found)])
+                layer.set_weights([kernel, bias[0] + (wanted[name] - found)])
     return copy
 
 
-def _means(model: keras.Model, layer: str, images: UInt8Array) -> Float32Array:
-    """Return the mean of a convolution's result by channel, ``[C]``."""
-    probe = keras.Model(inputs_of(model)[IMAGE], model.get_layer(layer).output)
-    numbers: Float32Array = keras.ops.convert_to_numpy(probe(graph_input(images))).mean(axis=(0, 1, 2))
-    return numbers
+def _means(model: keras.Model, layers: Sequence[str], images: UInt8Array) -> dict[str, Float32Array]:
+    """Return the mean of each convolution's result by channel, ``[C]``."""
+    probe = keras.Model(inputs_of(model)[IMAGE], {name: model.get_layer(name).output for name in layers})
+    return {
+        name: keras.ops.convert_to_numpy(result).mean(axis=(0, 1, 2))
+        for name, result in probe(graph_input(images)).items()
+    }

@@ -122,7 +122,8 @@ class BundleCollector(pytest.Collector):
     def tests(self, plugin: BundleTests) -> list[pytest.Item]:
         """Return integrity, golden set, and each artifact on each provider.
 
-        A damaged bundle has no tests but the one that says so. Raises: AnalyteError when there is no bundle.
+        Where the manifest is damaged, nobody knows of any but the one that says so. Raises: AnalyteError when
+        there is no bundle.
         """
         try:
             bundle = open_bundle(plugin.path)

@@ -38,6 +38,7 @@ from analyte.export.ladder import QUANTIZED, Ladder, Rung
 from analyte.export.sensitivity import LayerLoss, layer_losses
 from analyte.export.source import Source, stratified
 from analyte.export.trained_model import load_model, predict
+from analyte.export.unsupported import UnsupportedError
 from analyte.runtime.engines.registry import open_engine
 
 GOLDEN_SIZE = 64
@@ -57,6 +58,8 @@ class ExportedArtifact:
     """What it misses on the validation split or the golden set, in words; empty when it passes."""
     rung: Rung | None
     """The last of the means that its quantization took; None for floats."""
+    kept_float: tuple[str, ...]
+    """Layers that were left in float, on request or by the last of the means."""
     seconds: float
     """What converting and comparing took."""
 
@@ -84,8 +87,8 @@ def write_bundle(
 
     ``keep_float``: Keras layers that integer formats leave in float. ``allow_degraded``: write artifacts that
     miss the gate, with what they miss.
-    Raises: InputError, IntegrityError for a bad run, or a layer that it has not; ParityError naming every
-    artifact that misses the gate.
+    Raises: InputError, IntegrityError for a bad run, or a layer that it has not or that a format cannot hold;
+    ParityError naming every artifact that misses the gate.
     """
     record, samples = load_record(run), load_samples(run)
     model = load_model(run / RUN_MODEL_FILE)
@@ -96,21 +99,25 @@ def write_bundle(
     artifacts: list[Artifact] = []
     problems: list[str] = []
     missed: list[Format] = []
+    unsupported: list[tuple[Format, UnsupportedError]] = []
     for entry in formats:
-        data, outcome = _export(
-            entry, ladder, judges, partial(_marked, entry=entry, name=name, record=record)
-        )
+        finish = partial(_marked, entry=entry, name=name, record=record)
+        try:
+            data, outcome = _export(entry, ladder, judges, finish)
+        except UnsupportedError as error:
+            unsupported.append((entry, error))
+            continue
         file = folder / f"{_ARTIFACT_STEM}{entry.suffix}"
         file.write_bytes(data)
-        artifacts.append(_describe(file, data, outcome, source.keep_float))
+        artifacts.append(_describe(file, data, outcome))
         problems += [f"{entry.name}: {problem}" for problem in outcome.problems]
         missed += [entry] if outcome.problems else []
         on_done(outcome)
+    if unsupported:
+        raise _unsupported(formats, missed, unsupported, name)
     if problems and not allow_degraded:
         raise ParityError(
-            f"{'; '.join(problems)} {record.label.unit}",
-            where=run,
-            fix=_advice(formats, missed),
+            f"{'; '.join(problems)} {record.label.unit}", where=name, fix=_advice(formats, missed)
         )
     shutil.copyfile(run / RUN_MODEL_FILE, folder / MODEL_FILE)
     report = folder / REPORT_FILE if (run / RUN_REPORT_FILE).is_file() else None
@@ -133,6 +140,21 @@ def _advice(formats: Sequence[Format], missed: Sequence[Format]) -> str:
     if passing:
         said.append("What passes: " + " ".join(f"--format {name}" for name in passing))
     return ". ".join(said)
+
+
+def _unsupported(
+    formats: Sequence[Format],
+    missed: Sequence[Format],
+    unsupported: Sequence[tuple[Format, UnsupportedError]],
+    name: str,
+) -> InputError:
+    """Say which formats cannot hold the model, for which of its layers, and which ones can."""
+    by_reason: dict[str, list[str]] = {}
+    for entry, error in unsupported:
+        by_reason.setdefault(error.line(), []).append(entry.name)
+    said = [f"{', '.join(names)}: {reason}" for reason, names in by_reason.items()]
+    others = [entry for entry in formats if entry not in [bad for bad, _ in unsupported]]
+    return InputError("; ".join(said), where=name, fix=_advice(others, missed))
 
 
 def losses_of(run: Path) -> list[LayerLoss]:
@@ -171,12 +193,13 @@ def _export(
     """Convert one format, by ever dearer means until it passes; return the best of what was tried."""
     started = time.monotonic()
     tried: list[tuple[bytes, ExportedArtifact]] = []
-    for rung, source in ladder.climb():
+    for rung, source in ladder.climb(floats=entry.precision != "int8-strict"):
         data = finish(entry.convert(source))
         verdict, problems = _judge(entry, data, judges)
         seconds = time.monotonic() - started
         reached = rung if entry.precision in QUANTIZED else None
-        tried.append((data, ExportedArtifact(entry, verdict, len(data), problems, reached, seconds)))
+        kept = () if entry.precision.startswith("float") else tuple(sorted(source.keep_float))
+        tried.append((data, ExportedArtifact(entry, verdict, len(data), problems, reached, kept, seconds)))
         if not problems or reached is None:
             break
     passing = [pair for pair in tried if not pair[1].problems]
@@ -209,7 +232,7 @@ def _marked(data: bytes, entry: Format, name: str, record: RunRecord) -> bytes:
     return with_about(data, entry.engine, about(name, entry.name, record))
 
 
-def _describe(file: Path, data: bytes, outcome: ExportedArtifact, kept: Collection[str]) -> Artifact:
+def _describe(file: Path, data: bytes, outcome: ExportedArtifact) -> Artifact:
     entry = outcome.format
     return Artifact(
         **record_file(file).model_dump(),
@@ -219,7 +242,7 @@ def _describe(file: Path, data: bytes, outcome: ExportedArtifact, kept: Collecti
         parity=outcome.verdict.deviation,
         operators=operator_counts(data, entry.engine),
         quantized_by=outcome.rung,
-        kept_float=() if entry.precision.startswith("float") else tuple(sorted(kept)),
+        kept_float=outcome.kept_float,
         degraded=outcome.problems,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,12 @@ import tensorflow as tf
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.run import graph_input
+from analyte.export.integers import LEAST_STEP, MAX_WEIGHT
 from analyte.export.source import Source
 from analyte.export.trained_model import IMAGE, inputs_of
 
 _PICTURES = 128
-_MAX_WEIGHT = 127.0
 _STEPS = 255.0
-_LEAST = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,31 +27,75 @@ class Fake:
     layers: tuple[str, ...]
 
 
-class RoundingConv2D(keras.layers.Conv2D):  # type: ignore[misc] # keras ships no types
-    """A convolution with int8 weights per filter and an int8 picture, whose gradients ignore the rounding."""
+class _Rounding:
+    """What both kinds of convolution share: an int8 picture, whose gradients ignore the rounding."""
 
-    def __init__(self, *, low: float = 0.0, high: float = 1.0, **options: Any) -> None:
-        super().__init__(**options)
-        self.low, self.high = min(low, 0.0), max(high, low + _LEAST, 0.0)
+    low: float
+    high: float
 
-    def call(self, inputs: Any) -> Any:
-        """Convolve ``[N, H, W, C]``."""
+    def rounded_picture(self, inputs: Any) -> Any:
+        """Round what comes in, as int8 between the ends of its range."""
         step = (self.high - self.low) / _STEPS
         zero = round(-self.low / step)
         whole = tf.clip_by_value(_rounded(inputs / step) + zero, 0.0, _STEPS)
-        picture = (whole - zero) * step
-        kernel = tf.convert_to_tensor(self.kernel)
-        scale = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=(0, 1, 2), keepdims=True) / _MAX_WEIGHT, _LEAST)
-        weights = _rounded(kernel / scale) * scale
+        return (whole - zero) * step
+
+
+def _rounded_kernel(kernel: Any, axes: tuple[int, ...]) -> Any:
+    """Round weights as int8, with one scale for each filter; ``axes``: those within a filter."""
+    kernel = tf.convert_to_tensor(kernel)
+    scale = tf.maximum(tf.reduce_max(tf.abs(kernel), axis=axes, keepdims=True) / MAX_WEIGHT, LEAST_STEP)
+    return _rounded(kernel / scale) * scale
+
+
+def _ends(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of a range, which always holds 0 and is never empty."""
+    return min(low, 0.0), max(high, low + LEAST_STEP, 0.0)
+
+
+class RoundingConv2D(_Rounding, keras.layers.Conv2D):  # type: ignore[misc] # keras ships no types
+    """A convolution that rounds as a device's."""
+
+    def __init__(self, *, low: float = 0.0, high: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.low, self.high = _ends(low, high)
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve ``[N, H, W, C]``."""
         result = tf.nn.conv2d(
-            picture,
-            weights,
+            self.rounded_picture(inputs),
+            _rounded_kernel(self.kernel, (0, 1, 2)),
             strides=self.strides,
             padding=self.padding.upper(),
             dilations=self.dilation_rate,
         )
-        result = tf.nn.bias_add(result, self.bias) if self.use_bias else result
-        return self.activation(result)
+        return self.activation(tf.nn.bias_add(result, self.bias) if self.use_bias else result)
+
+
+class RoundingDepthwiseConv2D(_Rounding, keras.layers.DepthwiseConv2D):  # type: ignore[misc] # likewise
+    """A depthwise convolution that rounds as a device's."""
+
+    def __init__(self, *, low: float = 0.0, high: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.low, self.high = _ends(low, high)
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve ``[N, H, W, C]``."""
+        result = tf.nn.depthwise_conv2d(
+            self.rounded_picture(inputs),
+            _rounded_kernel(self.kernel, (0, 1)),
+            strides=(1, *self.strides, 1),
+            padding=self.padding.upper(),
+            dilations=self.dilation_rate,
+        )
+        return self.activation(tf.nn.bias_add(result, self.bias) if self.use_bias else result)
+
+
+_KINDS: Mapping[type, Any] = {
+    keras.layers.Conv2D: RoundingConv2D,
+    keras.layers.DepthwiseConv2D: RoundingDepthwiseConv2D,
+}
+"""What stands for each kind of convolution."""
 
 
 def quantized_like_a_device(model: keras.Model, source: Source) -> Fake:
@@ -59,28 +103,32 @@ def quantized_like_a_device(model: keras.Model, source: Source) -> Fake:
     convolutions = [
         layer
         for layer in model.layers
-        if type(layer) is keras.layers.Conv2D and layer.groups == 1 and len(layer._inbound_nodes) == 1
+        if type(layer) in _KINDS and getattr(layer, "groups", 1) == 1 and len(layer._inbound_nodes) == 1
     ]
     rounding = {layer.name for layer in convolutions[1:]} - source.keep_float
     images = source.calibration[:: max(1, len(source.calibration) // _PICTURES)]
-    ranges = {name: _range_into(model, name, images) for name in sorted(rounding)}
+    ranges = _ranges_into(model, sorted(rounding), images)
 
     def clone(layer: Any) -> Any:
         if layer.name not in rounding:
             return layer.__class__.from_config(layer.get_config())
         low, high = ranges[layer.name]
-        return RoundingConv2D(low=low, high=high, **layer.get_config())
+        return _KINDS[type(layer)](low=low, high=high, **layer.get_config())
 
     copy = keras.models.clone_model(model, clone_function=clone)
     copy.set_weights(model.get_weights())
     return Fake(copy, tuple(layer.name for layer in convolutions if layer.name in rounding))
 
 
-def _range_into(model: keras.Model, layer: str, images: UInt8Array) -> tuple[float, float]:
-    """Return the smallest and largest number that a layer gets."""
-    probe = keras.Model(inputs_of(model)[IMAGE], model.get_layer(layer).input)
-    seen = probe(graph_input(images))
-    return float(keras.ops.min(seen)), float(keras.ops.max(seen))
+def _ranges_into(
+    model: keras.Model, layers: Sequence[str], images: UInt8Array
+) -> dict[str, tuple[float, float]]:
+    """Return the smallest and largest number that each layer gets."""
+    probe = keras.Model(inputs_of(model)[IMAGE], {name: model.get_layer(name).input for name in layers})
+    return {
+        name: (float(keras.ops.min(seen)), float(keras.ops.max(seen)))
+        for name, seen in probe(graph_input(images)).items()
+    }
 
 
 def _rounded(x: Any) -> Any:

@@ -17,15 +17,15 @@ from analyte.export.trained_model import OUTPUTS, inputs_of
 SIGNATURE = "serving_default"
 
 
-def freeze(model: keras.Model, outputs: Sequence[str] = OUTPUTS) -> Any:
+def freeze(model: keras.Model, outputs: Sequence[str] = OUTPUTS, batch: int | None = None) -> Any:
     """Return a function from uint8 ``image``, and float32 ``covariates`` where the model takes any, to a dict
     of ``outputs``, its weights constants.
 
-    Constants let the converters fold batch normalization, and keep variables out of TFLite, whose calibrator
-    cannot run them.
+    ``batch``: how many samples it takes; None for any number. Constants let the converters fold batch
+    normalization, and keep variables out of TFLite, whose calibrator cannot run them.
     """
     signature = [
-        tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, name=name)
+        tf.TensorSpec([batch, *tensor.shape[1:]], tensor.dtype, name=name)
         for name, tensor in inputs_of(model).items()
     ]
     bare = not isinstance(model.input, dict)

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Literal, get_args
 
-from analyte.contract.manifest import Precision
-from analyte.export.source import Source
+import numpy as np
 
-Rung = Literal["refit", "equalization", "bias correction", "fine-tuning"]
+from analyte.contract.manifest import Precision
+from analyte.export.gate import Judged
+from analyte.export.source import Source
+from analyte.export.trained_model import predict
+
+Rung = Literal["refit", "equalization", "bias correction", "fine-tuning", "float layers"]
 QUANTIZED: frozenset[Precision] = frozenset({"int8", "int8-strict", "int16x8"})
 """Precisions that these means help; the ranges of dynamic ones are nobody's to set."""
 RUNGS: tuple[Rung, ...] = get_args(Rung)
+_JUDGED = 128
+"""Training pictures on which layers are compared."""
 
 
 def _equalized(source: Source) -> Source:
@@ -39,15 +45,38 @@ _STEPS: Mapping[Rung, Callable[[Source], Source]] = {
     "bias correction": _unbiased,
     "fine-tuning": _fine_tuned,
 }
+"""What changes weights only."""
 
 
 class Ladder:
     """A source after each of the means, made when it is first asked for and kept for other formats."""
 
     def __init__(self, source: Source) -> None:
+        self._source = source
         self._at = cache(lambda rung: _STEPS[rung](source))
 
-    def climb(self) -> Iterator[tuple[Rung, Source]]:
-        """Give every rung with what it makes of the source, the cheapest first. All refit the head."""
-        for rung in RUNGS:
+    def climb(self, *, floats: bool) -> Iterator[tuple[Rung, Source]]:
+        """Give every rung with what it makes of the source, the cheapest first. All refit the head.
+
+        ``floats``: whether layers may be left in float, at last: those that lose most, ever more of them, up
+        to half of all.
+        """
+        for rung in _STEPS:
             yield rung, self._at(rung)
+        worst = self._worst_layers if floats else []
+        count = 1
+        while count <= len(worst) // 2:
+            yield "float layers", self._source.keeping(worst[:count])
+            count *= 2
+
+    @cached_property
+    def _worst_layers(self) -> list[str]:
+        """Return the layers that integers cost most in, the worst first, by training pictures."""
+        from analyte.export.sensitivity import layer_losses
+
+        step = max(1, len(self._source.recorded) // _JUDGED)
+        images = self._source.recorded[::step]
+        beside = None if self._source.covariates is None else self._source.covariates[::step]
+        said = predict(self._source.model, images, beside)
+        judged = Judged(images, said.value.astype(np.float64), said, covariates=beside)
+        return [loss.layer for loss in layer_losses(self._source, judged)]

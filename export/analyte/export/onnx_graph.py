@@ -10,13 +10,9 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
+from analyte.export.integers import LEAST_STEP, MAX_WEIGHT, SMALL
 from analyte.export.tflite_graph import layer_of
 
-_SMALL = 128
-"""Constants of fewer numbers stay as they are: their description weighs as much."""
-_MAX_WEIGHT = 127
-_LEAST = 1e-9
-"""Least step: of weights that are all 0."""
 _DENSE = frozenset({"MatMul", "Gemm"})
 
 
@@ -46,7 +42,7 @@ def float_nodes(graph: Any, keep_float: Collection[str] = (), layers: Sequence[s
             convolved.update(node.output)
             reached.update(node.output)
             continue
-        if node.op_type == "Relu" and node.input[0] not in convolved:
+        if node.op_type in ("Relu", "Clip") and node.input[0] not in convolved:
             kept.append(node.name)
         if not reached.isdisjoint(node.input):
             reached.update(node.output)
@@ -106,10 +102,15 @@ def fits_half(numbers: npt.NDArray[Any]) -> bool:
 def store_half(graph: Any, but: Collection[str] = ()) -> None:
     """Store large float32 constants in sixteen bits, which are unpacked when the file is opened."""
     for name, numbers in constants(graph).items():
-        if name not in but and numbers.dtype == np.float32 and numbers.size >= _SMALL and fits_half(numbers):
+        if name not in but and numbers.dtype == np.float32 and numbers.size >= SMALL and fits_half(numbers):
             _replace(
                 graph, name, [(f"{name}_half", numbers.astype(np.float16))], "Cast", to=onnx.TensorProto.FLOAT
             )
+
+
+def first_weights(graph: Any) -> list[str]:
+    """Return the name of the first convolution's weights, if there is one."""
+    return next(([node.input[1]] for node in graph.node if node.op_type == "Conv"), [])
 
 
 def store_small(graph: Any) -> None:
@@ -126,11 +127,11 @@ def store_small(graph: Any) -> None:
         if not name or name in done:
             continue
         weights = known.get(name)
-        if weights is None or weights.dtype != np.float32 or weights.size < _SMALL or weights.ndim != 2:
+        if weights is None or weights.dtype != np.float32 or weights.size < SMALL or weights.ndim != 2:
             continue
         turned = any(entry.name == "transB" and entry.i for entry in node.attribute)
         axis = 0 if turned else 1
-        step = np.maximum(np.abs(weights).max(axis=1 - axis) / _MAX_WEIGHT, _LEAST).astype(np.float32)
+        step = np.maximum(np.abs(weights).max(axis=1 - axis) / MAX_WEIGHT, LEAST_STEP).astype(np.float32)
         integers = np.rint(weights / np.expand_dims(step, 1 - axis)).astype(np.int8)
         done.add(name)
         whole, steps = f"{name}_whole", f"{name}_step"

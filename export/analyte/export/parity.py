@@ -37,6 +37,8 @@ set where that is smaller, finds what goes wrong in large ones."""
 REFERENCE_BATCHES = (7,)
 REFERENCE_IMAGES = 16
 """Of LiteRT's reference kernels, which take ten times as long: their values are the question."""
+PHOTOGRAPHS = 64
+"""Samples of a dataset that are compared where nobody says how many."""
 WORST = 5
 """Images that are named of a case that fails."""
 
@@ -115,7 +117,7 @@ class ParitySettings:
     """Artifacts, engines and providers; a provider that is named has to be there."""
     dataset: Dataset | None = None
     """Photographs to compare from the file on; None for none."""
-    photographs: int = 64
+    photographs: int = PHOTOGRAPHS
     """Samples of the dataset, at most."""
 
 
@@ -224,8 +226,9 @@ class _Comparison:
         except UnavailableError as error:
             # It opened, so it is there: a batch that it cannot run is a miss and not an absence.
             info = engine.info
-            reason = f"{info.threads} threads, batch {batch}: {error.line()}"
-            self.broken.append(Skipped(case.artifact.name, info.engine, info.provider, reason))
+            place = f"{info.threads} threads, batch {batch}"
+            reason, summary = f"{place}: {error.line()}", f"{place}: {error.what}"
+            self.broken.append(Skipped(case.artifact.name, info.engine, info.provider, reason, summary))
             nothing = np.full(len(index), np.nan, np.float32)
             found = Prediction(nothing, nothing, nothing[:, np.newaxis])
         measured = compare(found, said.value[index], batch, sigma=said.sigma[index])

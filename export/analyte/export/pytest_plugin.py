@@ -6,6 +6,7 @@ without its option.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the tests of a bundle where one is named. Raises: UsageError for options without their bundle."""
+    """Start the tests of a bundle where one is named. Raises: UsageError for options that cannot be used."""
     bundle = config.getoption("--analyte-bundle")
     model, dataset = config.getoption("--analyte-model"), config.getoption("--analyte-dataset")
     providers = config.getoption("--analyte-provider") or ()
@@ -54,6 +55,11 @@ def pytest_configure(config: pytest.Config) -> None:
     from analyte.export.bundle_tests import BundleTests
 
     here = config.invocation_params.dir
+    for option, given in (("bundle", bundle), ("model", model), ("dataset", dataset)):
+        if given and not os.path.exists(here / given):  # noqa: PTH110 - of any text, without raising
+            raise pytest.UsageError(f"--analyte-{option}: {given}: no such file or folder")
+    if model and (here / model).is_dir():
+        raise pytest.UsageError(f"--analyte-model: {model}: is a folder; expected a file NAME.keras")
     tests = BundleTests(
         here / Path(bundle),
         here / Path(model) if model else None,

@@ -22,9 +22,10 @@ from analyte.export.keras_to_onnx import IR_VERSION
 from analyte.export.onnx_graph import average_by_convolution, float_nodes, shorten_names, store_small
 from analyte.export.trained_model import COVARIATES, IMAGE
 
-_TRUNK_OPS = ("Conv", "Relu", "AveragePool", "MaxPool")
-"""With Relu, which then costs nothing: the integers of a convolution's result begin at 0. Averages over the
-picture and the head stay in float: their rounding would become a bias of the value."""
+_TRUNK_OPS = ("Conv", "Relu", "Clip", "AveragePool", "MaxPool")
+"""With Relu and Clip, which then cost nothing: the integers of a convolution's result begin and end where
+they cut. Averages over the picture and the head stay in float: their rounding would become a bias of the
+value."""
 
 
 class _Pictures(CalibrationDataReader):  # type: ignore[misc] # onnxruntime ships no types

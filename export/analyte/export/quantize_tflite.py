@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from analyte.export.onnx_graph import fits_half
+from analyte.export.integers import LEAST_STEP, MAX_WEIGHT
 from analyte.export.tflite_graph import Scale, TfliteGraph, layer_of, schema
+from analyte.export.tflite_storage import per_channel, scale_of, store_small
 
 Activations = Literal["int8", "int16"]
 Ranges = Mapping[int, tuple[float, float]]
@@ -28,13 +29,8 @@ _VERSIONS: Mapping[Activations, Mapping[str, int]] = {
     "int16": {"CONV_2D": 4, "DEPTHWISE_CONV_2D": 5, "AVERAGE_POOL_2D": 3, "MAX_POOL_2D": 3, "DEQUANTIZE": 3},
 }
 """Versions of the operators that take these integers, as TensorFlow Lite numbers them."""
-_MAX_WEIGHT = 127
 _BIAS_LIMIT = 2**30
 """Largest bias, in steps of the accumulator: half of what 32 bits hold."""
-_LEAST = 1e-9
-"""Least step and range: of weights or activations that are all 0."""
-_SMALL = 128
-"""Constants of fewer numbers stay as they are: their description weighs as much."""
 
 
 @dataclass
@@ -94,9 +90,9 @@ class _Trunk:
         """Return the scale of activations from their range, which always holds 0."""
         low, high = (bound(edge, 0.0) for bound, edge in zip((min, max), self.ranges[tensor], strict=True))
         if self.activations == "int16":
-            return _scale([max(-low, high, _LEAST) / 32767.0], [0])
-        step = max(high - low, _LEAST) / 255.0
-        return _scale([step], [round(-128.0 - low / step)])
+            return scale_of([max(-low, high, LEAST_STEP) / 32767.0], [0])
+        step = max(high - low, LEAST_STEP) / 255.0
+        return scale_of([step], [round(-128.0 - low / step)])
 
 
 def quantize_tflite(
@@ -128,7 +124,7 @@ def quantize_tflite(
         trunk.need_float(tensor)
     graph.operators = trunk.done
     if only is None:
-        _store_small(graph)
+        store_small(graph)
     return graph.pack()
 
 
@@ -189,7 +185,7 @@ def _convolution(trunk: _Trunk, operator: Any, kind: str) -> None:
     trunk.as_integers(picture)
     # A filter of next to no weight takes a coarser step, or its bias would not fit into 32 bits.
     least = np.abs(shifts) / (_BIAS_LIMIT * float(trunk.scales[picture].scale[0]))
-    quantized = _per_channel(kernel, _WEIGHT_AXIS[kind], least)
+    quantized = per_channel(kernel, _WEIGHT_AXIS[kind], least)
     _put_convolution(trunk, kind, picture, quantized, shifts.astype(np.float64), operator)
 
 
@@ -210,7 +206,7 @@ def _put_convolution(
     inputs = [
         quantized,
         trunk.graph.add_constant(*kernel),
-        trunk.graph.add_constant(whole, _scale(step, np.zeros(len(whole)))),
+        trunk.graph.add_constant(whole, scale_of(step, np.zeros(len(whole)))),
     ]
     trunk.put(kind, inputs, trunk.result(int(operator.outputs[0])), options or operator.builtinOptions)
 
@@ -236,9 +232,9 @@ def _average_pool(trunk: _Trunk, operator: Any) -> None:
     made.strideH, made.strideW, made.depthMultiplier = *strides, 1
     made.dilationHFactor = made.dilationWFactor = 1
     made.padding, made.fusedActivationFunction = schema.Padding.VALID, options.fusedActivationFunction
-    weights = np.full((1, *window, channels), _MAX_WEIGHT, np.int8)
-    each = 1.0 / (_MAX_WEIGHT * window[0] * window[1])
-    kernel = (weights, _scale(np.full(channels, each), np.zeros(channels), axis=3))
+    weights = np.full((1, *window, channels), MAX_WEIGHT, np.int8)
+    each = 1.0 / (MAX_WEIGHT * window[0] * window[1])
+    kernel = (weights, scale_of(np.full(channels, each), np.zeros(channels), axis=3))
     _put_convolution(trunk, "DEPTHWISE_CONV_2D", picture, kernel, np.zeros(channels), operator, made)
 
 
@@ -246,56 +242,3 @@ _POOLING: Mapping[str, Callable[[_Trunk, Any], None]] = {
     "AVERAGE_POOL_2D": _average_pool,
     "MAX_POOL_2D": _max_pool,
 }
-
-
-def _store_small(graph: TfliteGraph) -> None:
-    """Store the weights of what stays in float in fewer bits: dense layers in eight, convolutions in sixteen.
-
-    They are unpacked once, when the file is opened. Dense layers come after the averages over the picture,
-    where the rounding of a weight hardly shows; the first convolution's does (docs/decisions/0018).
-    """
-    operators: list[Any] = []
-    stored: dict[int, int] = {}
-    for operator in graph.operators:
-        kind = graph.kind(operator)
-        inputs = [int(tensor) for tensor in operator.inputs]
-        for place, tensor in enumerate(inputs):
-            weights = graph.constant(tensor)
-            if weights is None or weights.dtype != np.float32 or weights.size < _SMALL:
-                continue
-            if (kind == "FULLY_CONNECTED" and weights.ndim != 2) or not fits_half(weights):
-                continue
-            if tensor not in stored:
-                dense = kind == "FULLY_CONNECTED"
-                small = graph.add_constant(
-                    *(_per_channel(weights, 0) if dense else (weights.astype(np.float16), None))
-                )
-                stored[tensor] = graph.add_tensor_like(tensor, "float32")
-                operators.append(
-                    graph.operator(
-                        "DEQUANTIZE",
-                        [small],
-                        [stored[tensor]],
-                        schema.DequantizeOptionsT(),
-                        5 if dense else 3,
-                    )
-                )
-            inputs[place] = stored[tensor]
-        operator.inputs = np.asarray(inputs, np.int32)
-        operators.append(operator)
-    graph.operators = operators
-
-
-def _per_channel(
-    weights: npt.NDArray[Any], axis: int, least: npt.NDArray[Any] | float = _LEAST
-) -> tuple[npt.NDArray[np.int8], Scale]:
-    """Return symmetric int8 weights with a scale for each index along ``axis``, none below ``least``."""
-    others = tuple(index for index in range(weights.ndim) if index != axis)
-    reach = np.abs(weights).max(axis=others) / _MAX_WEIGHT
-    step = np.expand_dims(np.maximum(np.maximum(reach, least), _LEAST), others)
-    integers = np.rint(weights / step).astype(np.int8)
-    return integers, _scale(step.ravel(), np.zeros(step.size), axis)
-
-
-def _scale(step: Any, zero: Any, axis: int = 0) -> Scale:
-    return Scale(np.asarray(step, np.float32), np.asarray(zero, np.int64), axis)

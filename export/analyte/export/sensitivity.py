@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from analyte.export.gate import Judged
-from analyte.export.quantize_tflite import quantize_tflite, quantized_layers, trunk_tensors
+from analyte.export.quantize_tflite import quantize_tflite, quantized_layers
 from analyte.export.source import Source
-from analyte.export.tflite_ranges import measure_ranges
 from analyte.runtime.deviation import compare, run_batched
 from analyte.runtime.engines.registry import open_engine
 
@@ -31,11 +30,10 @@ def layer_losses(source: Source, judged: Judged) -> list[LayerLoss]:
     rounding of its weights, its picture and its result does to the value.
     """
     exact = source.tflite
-    ranges = measure_ranges(exact, source.calibration, source.calibration_covariates, trunk_tensors(exact))
     losses: list[LayerLoss] = []
     for layer in quantized_layers(exact, source.layers):
         engine = open_engine(
-            quantize_tflite(exact, ranges, only=[layer], layers=source.layers), "litert", "cpu"
+            quantize_tflite(exact, source.tflite_ranges, only=[layer], layers=source.layers), "litert", "cpu"
         )
         try:
             said = run_batched(engine, judged.images, _BATCH, judged.covariates)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -15,11 +15,15 @@ from analyte.export.calibration import IntArray, calibration_index, calibration_
 from analyte.export.head_refit import refit
 from analyte.export.keras_to_onnx import keras_to_onnx
 from analyte.export.keras_to_tflite import keras_to_tflite
+from analyte.export.quantize_tflite import Ranges, trunk_tensors
+from analyte.export.tflite_ranges import measure_ranges
 from analyte.export.trained_model import predict, with_correction
 from analyte.runtime.deviation import run_batched
 from analyte.runtime.engines.registry import open_engine
 
 _BATCH = 64
+_OF_THE_MODEL = ("calibration", "calibration_covariates", "onnx", "tflite", "tflite_ranges", "features")
+"""What a source keeps once it is made, and what layers stay in float does not touch."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,13 @@ class Source:
         return keras_to_tflite(self.model)
 
     @cached_property
+    def tflite_ranges(self) -> Ranges:
+        """What the tensors of that file that are quantized reach on the calibration pictures."""
+        return measure_ranges(
+            self.tflite, self.calibration, self.calibration_covariates, trunk_tensors(self.tflite)
+        )
+
+    @cached_property
     def layers(self) -> tuple[str, ...]:
         """Names of the model's layers."""
         return tuple(layer.name for layer in self.model.layers)
@@ -72,6 +83,13 @@ class Source:
     def with_model(self, model: keras.Model) -> Source:
         """Return the same with another model, whose features are to become those of this one."""
         return replace(self, model=model, exact=self.features)
+
+    def keeping(self, layers: Iterable[str]) -> Source:
+        """Return the same with more layers in float."""
+        made = replace(self, keep_float=self.keep_float | frozenset(layers))
+        # The model is the same, and so is what was made of it.
+        made.__dict__.update({name: self.__dict__[name] for name in _OF_THE_MODEL if name in self.__dict__})
+        return made
 
     def corrected(self, draft: bytes, engine: EngineName) -> Source:
         """Return the same with a head refitted to the features that a draft really gives on this machine."""

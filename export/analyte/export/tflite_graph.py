@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,23 +88,23 @@ class TfliteGraph:
             return None
         return np.asarray(raw, np.uint8).view(_DTYPES[entry.type]).reshape(self.shape(tensor))
 
-    def add_constant(self, array: npt.NDArray[Any], scale: Scale | None = None, name: str = "") -> int:
+    def add_constant(self, array: npt.NDArray[Any], scale: Scale | None = None) -> int:
         """Add a constant and return its index."""
         buffer = schema.BufferT()
         buffer.data = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
         self._model.buffers.append(buffer)
-        return self._add(array.shape, array.dtype.name, len(self._model.buffers) - 1, scale, name)
+        return self._add(array.shape, array.dtype.name, len(self._model.buffers) - 1, scale)
 
     def add_tensor_like(self, tensor: int, dtype: str, scale: Scale | None = None) -> int:
         """Add a computed tensor of the shape of another and return its index."""
-        index = self._add(self.shape(tensor), dtype, 0, scale, self.name(tensor))
+        index = self._add(self.shape(tensor), dtype, 0, scale)
         self._graph.tensors[index].shapeSignature = self._graph.tensors[tensor].shapeSignature
         return index
 
-    def _add(self, shape: Sequence[int], dtype: str, buffer: int, scale: Scale | None, name: str) -> int:
+    def _add(self, shape: Sequence[int], dtype: str, buffer: int, scale: Scale | None) -> int:
         tensor = schema.TensorT()
         tensor.shape = np.asarray(shape, np.int32)
-        tensor.type, tensor.buffer, tensor.name = _TYPES[dtype], buffer, name.encode()
+        tensor.type, tensor.buffer = _TYPES[dtype], buffer
         tensor.hasRank = True
         if scale is not None:
             quantization = schema.QuantizationParametersT()
@@ -138,10 +138,9 @@ class TfliteGraph:
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
 
-    def pack(self, names: Iterable[int] = ()) -> bytes:
-        """Return the file. Only the tensors ``names``, inputs and outputs keep their names."""
-        kept = {*names, *self.outputs, *(int(index) for index in self._graph.inputs)}
-        self._drop_unused(kept)
+    def pack(self) -> bytes:
+        """Return the file. Only inputs and outputs keep their names."""
+        self._drop_unused({*self.outputs, *(int(index) for index in self._graph.inputs)})
         builder = flatbuffers.Builder(_FLATBUFFER_BYTES)
         builder.Finish(self._model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())

@@ -14,12 +14,14 @@ import numpy as np
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
 from analyte.contract.manifest import Manifest
-from analyte.contract.run import FEATURES_LAYER, network_input
+from analyte.contract.run import FEATURES_LAYER, MODEL_FILE, network_input
 from analyte.runtime.engines.protocol import Prediction
 
 IMAGE, COVARIATES = "image", "covariates"
 OUTPUTS = ("value", "sigma", "features")
 _BATCH = 256
+_SUFFIXES = (".keras", ".h5", ".hdf5")
+"""Files that Keras loads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +35,9 @@ class FeatureCorrection:
 def load_model(path: Path) -> keras.Model:
     """Load a model file by plain Keras.
 
-    Raises: InputError when it is not there, IntegrityError when it is damaged or breaks the contract.
+    Raises: as `check_model_file`; IntegrityError when it is damaged or breaks the contract.
     """
-    if not path.is_file():
-        raise InputError("no such model file", where=path)
+    check_model_file(path)
     try:
         model = keras.saving.load_model(path, compile=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
@@ -54,12 +55,41 @@ def load_model(path: Path) -> keras.Model:
             got=f"inputs {', '.join(f'{name} {dtype}' for name, dtype in inputs.items())}, "
             f"outputs {', '.join(outputs) or type(model.output).__name__}",
         )
+    check_finite(model, path)
+    return model
+
+
+def check_model_file(path: Path) -> None:
+    """Refuse what cannot be a model file in more helpful words than Keras has for it.
+
+    Raises: InputError when it is not there, a folder or of another kind; IntegrityError for half a file.
+    """
+    if path.is_dir():
+        inside = path / MODEL_FILE
+        fix = f"Name the file in it: {inside}" if inside.is_file() else None
+        raise InputError("a folder, and a model is one file", where=path, expected="NAME.keras", fix=fix)
+    if not path.is_file():
+        raise InputError("no such model file", where=path)
+    if path.suffix not in _SUFFIXES:
+        raise InputError("not the name of a Keras model", where=path, expected="NAME.keras")
+    size = path.stat().st_size
+    if size == 0 or (path.suffix == ".keras" and not zipfile.is_zipfile(path)):
+        raise IntegrityError(
+            "not a readable Keras model",
+            where=path,
+            expected="what model.save('NAME.keras') writes",
+            got=f"{size} bytes that are no whole zip" if size else "an empty file",
+            fix="Copy it again, or save the model again",
+        )
+
+
+def check_finite(model: keras.Model, path: Path) -> None:
+    """Raises: IntegrityError where a weight is NaN or infinite."""
     broken = [layer.name for layer in model.layers if not all(map(_finite, layer.get_weights()))]
     if broken:
         raise IntegrityError(
             f"layer {broken[0]!r} has weights that are not finite", where=path, fix="Train again"
         )
-    return model
 
 
 def load_fitting_model(manifest: Manifest, path: Path) -> keras.Model:

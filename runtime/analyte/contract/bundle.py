@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from pydantic import ValidationError
 from analyte.contract.archive import Archive, looks_packed
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.bundle_files import MAX_BYTES, BundleFiles, FolderFiles
-from analyte.contract.errors import InputError, IntegrityError
+from analyte.contract.errors import InputError, IntegrityError, SettingsError
 from analyte.contract.manifest import (
     MANIFEST_FILE,
     MANIFEST_HASH_FILE,
@@ -57,16 +58,18 @@ class Bundle:
     id: str
     """sha256 of the manifest, hexadecimal: names the exact model behind a reading."""
     manifest: Manifest
+    manifest_bytes: bytes = field(repr=False)
+    """As read and checked: what ``id`` is the hash of, and what a signature is over."""
     signature: Signature | None
     """Of the manifest; undamaged, but whether it is good and whose it is was not looked at."""
     files: BundleFiles
 
     def artifact(self, name: str) -> Artifact:
-        """Return one artifact. Raises: InputError when the bundle has none of that name."""
+        """Return one artifact. Raises: SettingsError when the bundle has none of that name."""
         for artifact in self.manifest.artifacts:
             if artifact.name == name:
                 return artifact
-        raise InputError(
+        raise SettingsError(
             f"no artifact {name!r}",
             where=self.path,
             expected=", ".join(a.name for a in self.manifest.artifacts),
@@ -164,7 +167,7 @@ def open_bundle(path: Path, *, authorize: Authorize | None = None) -> Bundle:
         raise IntegrityError(
             "the signature is of another manifest", where=path / SIGNATURE_FILE, fix="Copy the bundle again"
         )
-    return Bundle(path, digest, manifest, signature, files)
+    return Bundle(path, digest, manifest, text, signature, files)
 
 
 def is_bundle(path: Path) -> bool:
@@ -179,6 +182,8 @@ def _files_of(path: Path) -> BundleFiles:
         archive = Archive(path)
         if MANIFEST_FILE in archive.names():
             return archive
+    if not os.path.lexists(path):
+        raise InputError("no such file or folder", where=path, expected="a bundle, made by 'analyte export'")
     raise InputError(
         "not a bundle",
         where=path,

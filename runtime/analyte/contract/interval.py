@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from analyte.contract.arrays import Float64Array
 from analyte.contract.label import Finite
 
+COVERAGE = 0.95
+"""Share of true values that an interval is calibrated to contain."""
+
 
 class IntervalCalibration(BaseModel):
     """How far an interval reaches: ``value +- quantile * sigma``."""

@@ -83,7 +83,8 @@ class Provenance(_Strict):
     """Where a bundle comes from."""
 
     recipe: str
-    seed: int
+    seed: int | None
+    """None where analyte did not train the network."""
     parameters: int
     dataset: DatasetRecord
     versions: dict[str, str]

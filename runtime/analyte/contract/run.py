@@ -11,6 +11,7 @@ is the head and stays in float32.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -83,7 +84,8 @@ class RunRecord(BaseModel):
     recipe: str
     settings: dict[str, str | int | float | bool | None]
     """Everything that the command line could set."""
-    seed: int
+    seed: int | None
+    """None where analyte did not train the network."""
     label: LabelSpec
     views: tuple[str, ...]
     covariates: CovariateSpec = CovariateSpec()
@@ -174,6 +176,10 @@ def save_record(record: RunRecord, folder: Path) -> None:
 def load_record(folder: Path) -> RunRecord:
     """Read ``run.json``. Raises: InputError when it is no run folder, IntegrityError when it is damaged."""
     file = folder / RECORD_FILE
+    if not os.path.lexists(folder):
+        raise InputError(
+            "no such file or folder", where=folder, expected="a run folder", fix="Make one: analyte train"
+        )
     if not file.is_file() or not (folder / MODEL_FILE).is_file():
         raise InputError(
             "not a run folder",

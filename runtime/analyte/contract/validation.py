@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from collections.abc import Sequence
+from typing import get_args
+
+from pydantic import BaseModel, ValidationError
 
 
-def in_words(error: ValidationError) -> str:
-    """Return the problems of a validation as ``key: expectation, got value``, joined by semicolons."""
+def in_words(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """Return the problems of a validation as ``key: expectation, got value``, joined by semicolons.
+
+    ``model``: what was validated, where people write the keys by hand: an unknown one is answered with those
+    that there are.
+    """
     parts: list[str] = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(step) for step in problem["loc"])
         if problem["type"] == "extra_forbidden":
-            parts.append(f"{key}: unknown key")
+            known = ", ".join(_keys_beside(problem["loc"], model))
+            parts.append(
+                f"{key}: unknown key" + (f", expected {known}{_got(problem['input'])}" if known else "")
+            )
         elif problem["type"] == "missing":
             parts.append(f"{key}: is required")
         else:
@@ -19,11 +29,23 @@ def in_words(error: ValidationError) -> str:
             if problem["type"] == "model_type":
                 message = "must be a table of keys"  # pydantic names its own class here
             place = f"{key}: " if key else ""
-            shown = "" if isinstance(problem["input"], dict) else f", got {_shown(problem['input'])}"
-            parts.append(f"{place}{message[:1].lower()}{message[1:]}{shown}")
+            parts.append(f"{place}{message[:1].lower()}{message[1:]}{_got(problem['input'])}")
     return "; ".join(parts)
 
 
-def _shown(value: object) -> str:
+def _keys_beside(place: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str, ...]:
+    """Return the keys that the table of an unknown key may have; none where that is not known."""
+    for step in place[:-1]:
+        field = None if model is None else model.model_fields.get(str(step))
+        # A table that may be absent is annotated as one of two.
+        kinds = () if field is None else (field.annotation, *get_args(field.annotation))
+        models = (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel))
+        model = next(models, None)
+    return () if model is None else tuple(model.model_fields)
+
+
+def _got(value: object) -> str:
+    if isinstance(value, dict):
+        return ""
     text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return f", got {text if len(text) <= 80 else f'{text[:77]}...'}"

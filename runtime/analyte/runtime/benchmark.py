@@ -123,7 +123,7 @@ class Settings:
     threads: int = 1
     """Of one run, 1 to 256."""
     batch: int = 1
-    """Samples per run, >= 1."""
+    """Samples per run, 1 to 1024: all of them lie in memory at once."""
     repeats: int | None = None
     """Timed runs of each case; None for as many as fit into `SECONDS`."""
     strict: bool = False

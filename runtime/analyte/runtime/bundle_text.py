@@ -38,7 +38,8 @@ def _facts(bundle: Bundle) -> Iterator[tuple[str, str]]:
     share = coverage_percent(interval.coverage)
     yield "interval", f"contains {share} of true values, on {interval.n} samples{groups} left out of the fit"
     yield "refuses", _refuses(manifest)
-    yield "recipe", f"{origin.recipe}, seed {origin.seed}, {origin.parameters} parameters"
+    seed = "" if origin.seed is None else f", seed {origin.seed}"
+    yield "recipe", f"{origin.recipe}{seed}, {origin.parameters} parameters"
     data = origin.dataset
     counts = ", ".join(f"{split} {n}" for split, n in data.counts.items()) or "no samples counted"
     yield "data", f"{data.name}, {counts}; {data.licence or 'no licence stated'}; sha256 {data.sha256[:16]}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from analyte.contract.bundle import Bundle
-from analyte.contract.errors import AnalyteError, InputError, SettingsError, UnavailableError
+from analyte.contract.errors import AnalyteError, SettingsError, UnavailableError
 from analyte.contract.manifest import Artifact
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import ENGINES, open_engine
@@ -16,6 +16,10 @@ _T = TypeVar("_T")
 
 REFERENCE = "reference"
 """The provider of plain kernels: what others are compared with, never what measures."""
+_SUMMARY = 160
+"""Longest summary of a failure, characters."""
+_NAMED = 2
+"""Artifacts that are named in a line for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Skipped:
     engine: str
     provider: str
     reason: str
+    summary: str
+    """The reason in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ def cases(bundle: Bundle, wanted: Wanted | None = None, *, reference: bool = Fal
     """Return every artifact on every provider of its engine, whether it is there or not.
 
     The reference kernels are left out without ``reference``, unless they are named.
-    Raises: InputError for an artifact, engine or provider that there is none of; SettingsError when the names
+    Raises: SettingsError for an artifact, engine or provider that there is none of, and when the names
     exclude each other.
     """
     wanted = wanted or Wanted()
@@ -94,7 +100,7 @@ def _check_names(wanted: Wanted) -> None:
     ):
         unknown = [name for name in given if name not in known]
         if unknown:
-            raise InputError(f"there is no {kind} {unknown[0]!r}", expected=" or ".join(known))
+            raise SettingsError(f"there is no {kind} {unknown[0]!r}", expected=" or ".join(known))
 
 
 def check_there(case: Case) -> None:
@@ -113,14 +119,18 @@ def check_there(case: Case) -> None:
 
 
 def skipped_lines(left: Sequence[Skipped]) -> list[str]:
-    """Return one line per reason, with every case that it kept from running."""
+    """Return one short line per provider and reason; `Skipped.reason` says what to do about it."""
     by_reason: dict[tuple[str, str], list[str]] = {}
     for entry in left:
-        by_reason.setdefault((entry.provider, entry.reason), []).append(entry.artifact)
+        by_reason.setdefault((entry.provider, entry.summary), []).append(entry.artifact)
     return [
-        f"skipped {', '.join(names)} on {provider}: {reason}"
-        for (provider, reason), names in by_reason.items()
+        f"skipped {_few(names)} on {provider}: {summary}" for (provider, summary), names in by_reason.items()
     ]
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
 
 
 class Attempts:
@@ -138,14 +148,19 @@ class Attempts:
         Raises: UnavailableError where ``strict``: what was asked for by name is what runs.
         """
         error = self._absence(case)
-        if error is None:
+        if error is not None:
+            summary = error.what
+        else:
             try:
                 return act(case)
             except UnavailableError as caught:
-                error = caught
+                # It is there, so what it said matters more than what to install.
+                error, said = caught, caught.line()
+                summary = said if len(said) <= _SUMMARY else f"{said[: _SUMMARY - 3]}..."
         if self._strict:
             raise error
-        self.skipped.append(Skipped(case.artifact.name, case.artifact.engine, case.provider, error.line()))
+        artifact = case.artifact
+        self.skipped.append(Skipped(artifact.name, artifact.engine, case.provider, error.line(), summary))
         return None
 
     def _absence(self, case: Case) -> UnavailableError | None:

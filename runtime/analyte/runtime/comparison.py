@@ -11,12 +11,12 @@ import numpy as np
 
 from analyte.contract.arrays import Float64Array
 from analyte.contract.bundle import Bundle
-from analyte.contract.dataset import Dataset, Sample, sample_hashes
-from analyte.contract.errors import DatasetError, InputError
+from analyte.contract.dataset import Dataset, Sample
+from analyte.contract.errors import InputError
 from analyte.contract.manifest import Artifact, Manifest
 from analyte.contract.reading import Reading
 from analyte.runtime.engines.protocol import Engine
-from analyte.runtime.photographs import measure_photographs
+from analyte.runtime.photographs import check_dataset_fits, measure_photographs, picture_hashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,30 +96,20 @@ class Comparison:
 
 
 def check_comparable(a: Bundle, b: Bundle, dataset: Dataset) -> None:
-    """Refuse bundles or a dataset of other units or views.
+    """Refuse bundles or a dataset of other units or views, or a dataset without a covariate that one takes.
 
     Raises: InputError for the bundles, DatasetError for the dataset.
     """
     first, second = _what(a), _what(b)
-    analytes = [bundle.manifest.label.analyte for bundle in (a, b)]
-    if (first, analytes[0]) != (second, analytes[1]):
-        raise InputError(
-            "the bundles do not measure the same",
-            where=b.path,
-            expected=f"{analytes[0]}, {first}",
-            got=f"{analytes[1]}, {second}",
-        )
-    given = f"views {', '.join(dataset.spec.views)} in {dataset.spec.unit}"
-    if given != first:
-        raise DatasetError(
-            "the dataset does not fit the bundles", where=dataset.root, expected=first, got=given
-        )
-    if not dataset.samples:
-        raise DatasetError("has no samples", where=dataset.root)
+    if first != second:
+        raise InputError("the bundles do not measure the same", where=b.path, expected=first, got=second)
+    for bundle in (a, b):
+        check_dataset_fits(bundle, dataset)
 
 
 def _what(bundle: Bundle) -> str:
-    return f"views {', '.join(bundle.manifest.views)} in {bundle.manifest.label.unit}"
+    manifest = bundle.manifest
+    return f"{manifest.label.analyte}, views {', '.join(manifest.views)} in {manifest.label.unit}"
 
 
 def compare(
@@ -132,19 +122,11 @@ def compare(
     check_comparable(a.bundle, b.bundle, dataset)
     seen = {digest for side in (a, b) for digest in side.bundle.manifest.provenance.dataset.seen}
     rows: list[Compared] = []
-    for sample in dataset.samples:
+    for sample, digest in zip(dataset.samples, picture_hashes(dataset.samples), strict=True):
         readings = a.measure(sample, dataset), b.measure(sample, dataset)
-        rows.append(Compared(sample, *readings, fresh=_hash(sample) not in seen))
+        rows.append(Compared(sample, *readings, fresh=digest not in seen))
         on_progress(1)
     return Comparison(tuple(rows))
-
-
-def _hash(sample: Sample) -> str:
-    """Return the sample's hash; of pictures that cannot be read, which no training saw, an empty one."""
-    try:
-        return sample_hashes([sample])[0]
-    except OSError:
-        return ""
 
 
 def manifest_differences(a: Manifest, b: Manifest) -> list[tuple[str, str, str]]:

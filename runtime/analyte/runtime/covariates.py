@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from analyte.contract.covariates import Covariate, CovariateSpec
-from analyte.contract.errors import InputError, ProfileError
+from analyte.contract.errors import InputError, ProfileError, SettingsError
 from analyte.contract.profile import DeviceProfile
 
 _FORMAT = "NAME=VALUE"
@@ -46,16 +46,21 @@ def complete_covariates(
 
 
 def parse_options(texts: Sequence[str], spec: CovariateSpec) -> dict[str, Covariate]:
-    """Parse ``NAME=VALUE`` of the command line. Raises: InputError."""
+    """Parse ``NAME=VALUE`` of the command line. Raises: SettingsError."""
     given: dict[str, object] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name.strip() or not value.strip():
-            raise InputError(f"not a covariate: {text!r}", expected=_FORMAT)
+            raise SettingsError(f"not a covariate: {text!r}", expected=_FORMAT)
         if name.strip() in given:
-            raise InputError(f"two values for covariate {name.strip()!r}", got=text)
+            raise SettingsError(f"two values for covariate {name.strip()!r}", got=text)
         given[name.strip()] = value
-    return spec.parse(given, where="--covariate")
+    try:
+        return spec.parse(given)
+    except InputError as error:
+        raise SettingsError(
+            error.what, where="--covariate", expected=error.expected, got=error.got, fix=error.fix
+        ) from error
 
 
 def of_samples(
@@ -69,8 +74,8 @@ def of_samples(
     """Return the covariates of each sample: what holds for all, and before it the row of its pictures.
 
     ``samples``: the pictures of each. ``table``: see `read_table`; ``where``: names the bundle in errors.
-    Raises: InputError where a picture has no row, the pictures of a sample have different ones, or a
-    covariate is given nowhere.
+    Raises: InputError where a picture has no row, or the pictures of a sample have different ones;
+    SettingsError where a covariate is given nowhere.
     """
     if table is None:
         _require_all(constant, spec, where=where)
@@ -131,7 +136,7 @@ def read_table(
 def _require_all(values: Mapping[str, Covariate], spec: CovariateSpec, *, where: object) -> None:
     missing = [name for name in spec.names if name not in values]
     if missing:
-        raise InputError(
+        raise SettingsError(
             f"the bundle needs covariate {missing[0]!r}",
             where=where,
             expected=", ".join(spec.names),

@@ -44,7 +44,7 @@ def unseen(bundle: Bundle, dataset: Dataset) -> Dataset:
     """
     chosen = dataset.subset("test") if any(s.split == "test" for s in dataset.samples) else dataset
     seen = set(bundle.manifest.provenance.dataset.seen)
-    hashes = sample_hashes(chosen.samples)
+    hashes = picture_hashes(chosen.samples)
     left = [sample for sample, digest in zip(chosen.samples, hashes, strict=True) if digest not in seen]
     if not left:
         raise DatasetError(
@@ -53,6 +53,15 @@ def unseen(bundle: Bundle, dataset: Dataset) -> Dataset:
             fix="Give photographs that the model was not trained on",
         )
     return replace(dataset, samples=tuple(left))
+
+
+def picture_hashes(samples: Sequence[Sample]) -> list[str]:
+    """Return the samples' hashes; of pictures that cannot be read, which no training saw, an empty one."""
+    try:
+        return sample_hashes(samples)
+    except OSError:
+        # One by one where some cannot be read: all at once reads a file only once.
+        return [""] if len(samples) == 1 else [picture_hashes([sample])[0] for sample in samples]
 
 
 def check_dataset_fits(bundle: Bundle, dataset: Dataset) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
-from analyte.contract.errors import InputError, ProfileError
+from analyte.contract.errors import ProfileError, SettingsError
 from analyte.contract.preprocessing import Box
 from analyte.contract.validation import in_words
 
@@ -16,24 +16,24 @@ _FORMAT = "x,y,w,h or VIEW=x,y,w,h in whole pixels"
 def parse_regions(texts: Sequence[str], views: Sequence[str]) -> dict[str, Box]:
     """Parse ``x,y,w,h`` (where there is one view) or ``VIEW=x,y,w,h`` into regions by view.
 
-    Raises: InputError for anything else, a view that the bundle does not have, or one given twice.
+    Raises: SettingsError for anything else, a view that the bundle does not have, or one given twice.
     """
     regions: dict[str, Box] = {}
     for text in texts:
         view, _, numbers = text.rpartition("=")
         if not view:
             if len(views) != 1:
-                raise InputError(
+                raise SettingsError(
                     f"which view is region {text!r} of?",
                     expected=" or ".join(f"{name}=x,y,w,h" for name in views),
                 )
             view = views[0]
         if view in regions:
-            raise InputError(f"two regions for view {view!r}", got=text)
+            raise SettingsError(f"two regions for view {view!r}", got=text)
         regions[view] = _parse_box(text, numbers)
     unknown = [view for view in regions if view not in views]
     if unknown:
-        raise InputError(f"the bundle has no view {unknown[0]!r}", expected=", ".join(views))
+        raise SettingsError(f"the bundle has no view {unknown[0]!r}", expected=", ".join(views))
     return regions
 
 
@@ -70,11 +70,11 @@ def _parse_box(text: str, numbers: str) -> Box:
     parts = numbers.split(",")
     # int() also takes underscores, signs and other scripts' digits: nothing that a person means by pixels.
     if len(parts) != 4 or not all(p.strip().isascii() and p.strip().isdigit() for p in parts):
-        raise InputError(f"not a region: {text!r}", expected=_FORMAT)
+        raise SettingsError(f"not a region: {text!r}", expected=_FORMAT)
     if any(len(part.strip()) > 9 for part in parts):
-        raise InputError(f"not a region: {text!r}", expected="pixels below 1,000,000,000")
+        raise SettingsError(f"not a region: {text!r}", expected="pixels below 1,000,000,000")
     x, y, w, h = (int(part) for part in parts)
     try:
         return Box(x=x, y=y, w=w, h=h)
     except ValidationError as error:
-        raise InputError(f"not a region: {text!r}", expected=_FORMAT, got=in_words(error)) from error
+        raise SettingsError(f"not a region: {text!r}", expected=_FORMAT, got=in_words(error)) from error

@@ -120,7 +120,7 @@ def candidates(
     """Return what to test: the artifacts named, else those of the profile, else all.
 
     ``report`` is told of each artifact that is left out, and why. Engines are not opened yet.
-    Raises: InputError for a name that the bundle does not have.
+    Raises: SettingsError for a name that the bundle does not have.
     """
     artifacts = [bundle.artifact(name) for name in names] or list(bundle.manifest.artifacts)
     chosen: list[Candidate] = []

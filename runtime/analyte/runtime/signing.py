@@ -16,10 +16,9 @@ from analyte.contract.archive import write_archive
 from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.bundle_files import FolderFiles
 from analyte.contract.errors import InputError, OutputError, SettingsError, UnavailableError
-from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.output import check_output
 from analyte.contract.output_file import staged_file
-from analyte.contract.signature import KEY_NAME, SIGNATURE_FILE, PublicKey, Signature
+from analyte.contract.signature import KEY_NAME, SIGNATURE_FILE, PublicKey, Signature, is_public_key
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -80,6 +79,14 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
             data = file.read(_LONGEST_KEY_FILE)
     except OSError as error:
         raise InputError("the key cannot be read", where=path, got=error.strerror) from error
+    if is_public_key(data.decode("utf-8", "replace")):
+        # Before its mode is looked at: everybody may read a public key.
+        raise InputError(
+            "this is the public key, and a bundle is signed with the private one",
+            where=path,
+            expected=_private_beside(path),
+            fix="The private key stays with who signs; devices get the public one",
+        )
     if mode & _OTHERS:
         raise InputError(
             "others than its owner may read or change this private key, so it is not used",
@@ -102,6 +109,12 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
         got=problem,
         fix="'analyte bundle keygen' makes one",
     )
+
+
+def _private_beside(public: Path) -> Path:
+    """Return where the private key of a public one lies: ``NAME.key`` here, ``NAME`` of ``ssh-keygen``."""
+    ours, of_openssh = public.with_suffix(".key"), public.with_suffix("")
+    return of_openssh if of_openssh != public and of_openssh.is_file() and not ours.is_file() else ours
 
 
 def sign(manifest: bytes, private: Ed25519PrivateKey) -> Signature:
@@ -139,7 +152,8 @@ def sign_bundle(path: Path, key_file: Path, *, overwrite: bool = False) -> Signa
             fix="Pass --overwrite to replace the signature",
         )
     bundle.verify()
-    signature = sign(bundle.files.read(MANIFEST_FILE), private)
+    # The very bytes that were verified: the file may have been replaced since.
+    signature = sign(bundle.manifest_bytes, private)
     _put(bundle, signature)
     return signature
 

@@ -9,7 +9,6 @@ from typing import Literal
 
 from analyte.contract.bundle import Bundle, open_bundle
 from analyte.contract.errors import InputError, IntegrityError, ProfileError
-from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.profile import DeviceProfile
 from analyte.contract.signature import SIGNATURE_FILE, PublicKey, Signature, is_public_key, parse_public_key
 from analyte.runtime.signing import is_good
@@ -62,7 +61,14 @@ def trusted_by(profile: DeviceProfile, where: Path) -> list[PublicKey]:
     try:
         return read_keys(profile.security.trusted_keys, where.parent)
     except InputError as error:
-        raise ProfileError(f"security.trusted_keys: {error.line()}", where=where) from error
+        raise ProfileError(
+            f"security.trusted_keys: {error.what}",
+            where=where,
+            expected=error.expected
+            or "the text of a public key, or the path of its file from the profile's folder",
+            got=f"{error.where}: {error.got}" if error.where else error.got,
+            fix=error.fix,
+        ) from error
 
 
 def check_signature(
@@ -134,4 +140,4 @@ def examine_signature(bundle: Bundle, trusted: Sequence[PublicKey], *, demanded:
     Raises: as `demand_trusted` where a trusted key is ``demanded``, else as `check_signature`.
     """
     check = demand_trusted if demanded else check_signature
-    return check(bundle.files.read(MANIFEST_FILE), bundle.signature, trusted, bundle.path)
+    return check(bundle.manifest_bytes, bundle.signature, trusted, bundle.path)

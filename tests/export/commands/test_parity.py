@@ -176,10 +176,13 @@ class TestNamed:
         ("options", "code", "word"),
         [
             (("--provider", "cuda"), 5, "has no 'cuda' provider"),
-            (("--provider", "coral"), 3, "no provider 'coral'"),
-            (("--artifact", "onnx-int4"), 3, "no artifact 'onnx-int4'"),
+            (("--provider", "coral"), 2, "no provider 'coral'"),
+            (("--artifact", "onnx-int4"), 2, "no artifact 'onnx-int4'"),
             (("--picture", "map.pdf"), 2, "expected .png or .svg"),
             (("--dataset", "nowhere"), 3, "nowhere"),
+            (("--overwrite",), 2, "--overwrite needs --picture"),
+            (("--unit", "mg/L"), 2, "need --dataset"),
+            (("--photographs", 5), 2, "need --dataset"),
         ],
     )
     def test_refused(
@@ -308,14 +311,42 @@ def test_altered_bundle_is_exit_7(file: str, one_view_bundle: Path, tmp_path: Pa
     assert file in outcome.stderr
 
 
-@pytest.mark.parametrize(("name", "code"), [("damaged.keras", 7), ("missing.keras", 3)])
+@pytest.mark.parametrize(
+    ("name", "code", "says"),
+    [
+        (
+            "damaged.keras",
+            7,
+            "not a readable Keras model; expected what model.save('NAME.keras') writes; got 8 b",
+        ),
+        ("cut.keras", 7, "that are no whole zip. Copy it again"),
+        ("empty.keras", 7, "got an empty file. Copy it again"),
+        ("missing.keras", 3, "no such model file"),
+        ("model.zip", 3, "not the name of a Keras model; expected NAME.keras"),
+        ("folder", 3, "a folder, and a model is one file; expected NAME.keras"),
+        ("run", 3, "a folder, and a model is one file; expected NAME.keras. Name the file in it: "),
+    ],
+)
 def test_model_file_that_is_none(
-    name: str, code: int, one_view_bundle: Path, tmp_path: Path, invoke: Invoke
+    name: str,
+    code: int,
+    says: str,
+    one_view_bundle: Path,
+    one_view_run: Path,
+    tmp_path: Path,
+    invoke: Invoke,
 ) -> None:
     (tmp_path / "damaged.keras").write_bytes(b"no model")
+    (tmp_path / "empty.keras").write_bytes(b"")
+    whole = (one_view_run / "model.keras").read_bytes()
+    (tmp_path / "cut.keras").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "model.zip").write_bytes(whole)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "run").symlink_to(one_view_run)
     outcome = invoke("parity", one_view_bundle, "--model", tmp_path / name)
     assert outcome.code == code
     assert name in outcome.stderr
+    assert says in outcome.stderr
     assert len(outcome.stderr.strip().splitlines()) == 1
 
 

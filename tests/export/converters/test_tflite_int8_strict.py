@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from analyte.contract.bundle import Bundle, open_bundle
-from analyte.contract.errors import IntegrityError
+from analyte.contract.errors import IntegrityError, SettingsError
 from analyte.contract.run import load_samples
+from analyte.export.converters import tflite_int8_strict
 from analyte.export.formats import FORMATS
 from analyte.export.source import Source
 from analyte.export.trained_model import load_model, predict
@@ -64,6 +67,32 @@ def test_nothing_but_integers(data: bytes) -> None:
     assert {name: entry["dtype"] for name, entry in runner.get_output_details().items()} == {
         "features": np.int8
     }
+
+
+def test_no_layer_stays_in_float(run: Path) -> None:
+    model, images = load_model(run / "model.keras"), load_samples(run).train_images
+    with pytest.raises(SettingsError, match=r"--keep-float: tflite-int8-strict has no layer in float"):
+        FORMATS[NAME].convert(Source(model, images, keep_float=frozenset({"conv"})))
+
+
+def test_native_libraries_keep_quiet(
+    run: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LiteRT announces its delegate on file descriptor 2, where no Python sees it, and once per process."""
+
+    class Loud(Interpreter):
+        def __init__(self, **options: Any) -> None:
+            os.write(2, b"announced")
+            super().__init__(**options)
+
+        def allocate_tensors(self) -> None:
+            os.write(2, b"announced")
+            super().allocate_tensors()
+
+    monkeypatch.setattr(tflite_int8_strict, "Interpreter", Loud)
+    model, images = load_model(run / "model.keras"), load_samples(run).train_images
+    FORMATS[NAME].convert(Source(model, images))
+    assert "announced" not in capfd.readouterr().err
 
 
 def test_value_has_more_steps_than_a_byte(bundle: Bundle, data: bytes, run: Path) -> None:

@@ -164,7 +164,7 @@ class TestVerify:
 
     def test_no_bundle(self, call: Invoke, tmp_path: Path) -> None:
         refused(call("verify", tmp_path), 3, "not a bundle")
-        refused(call("verify", tmp_path / "gone.zip"), 3, "not a bundle")
+        refused(call("verify", tmp_path / "gone.zip"), 3, "gone.zip: no such file or folder")
 
     def test_no_key(self, call: Invoke, folder: Path, tmp_path: Path) -> None:
         refused(call("verify", folder, "--trust", tmp_path / "gone.pub"), 3, "gone.pub", "cannot be read")
@@ -211,6 +211,15 @@ class TestPack:
         (tmp_path / "data" / "labels.csv").write_bytes(b"")
         refused(call("unpack", tmp_path / "b.zip", "-o", tmp_path / "data", "--overwrite"), 3, "not the kind")
         assert call("unpack", tmp_path / "b.zip", "-o", folder, "--overwrite").code == 0
+
+    @pytest.mark.parametrize("inside", ["x.zip", "deeper/x.zip", "manifest.json"])
+    def test_not_into_itself(self, call: Invoke, folder: Path, tmp_path: Path, inside: str) -> None:
+        (tmp_path / "link").symlink_to(folder)
+        before = {file.name: file.read_bytes() for file in folder.iterdir()}
+        for way in (folder, tmp_path / "link"):
+            outcome = call("pack", folder, "-o", way / inside, "--overwrite")
+            refused(outcome, 3, f"{way / inside}: lies in the bundle that is packed", f"outside {folder}")
+        assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
 
     @pytest.mark.parametrize("damage", ["card.md", ".hidden", "folder/"])
     def test_a_damaged_bundle_is_not_packed(

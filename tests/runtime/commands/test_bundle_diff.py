@@ -12,7 +12,14 @@ from click.testing import CliRunner
 
 from analyte.contract.covariates import CovariateSpec, NumericCovariate
 from analyte.contract.dataset import sample_hashes
-from analyte.contract.errors import AnalyteError, DatasetError, InputError, IntegrityError, ParityError
+from analyte.contract.errors import (
+    AnalyteError,
+    DatasetError,
+    InputError,
+    IntegrityError,
+    ParityError,
+    SettingsError,
+)
 from analyte.contract.labels_file import load_dataset
 from analyte.runtime.commands.bundle import command
 from contract.datasets import assert_one_line
@@ -193,6 +200,8 @@ def test_covariates(dataset: Path, tmp_path: Path) -> None:
     report = found(plain, takes, "--dataset", dataset)
     assert report["difference"]["bias"] == pytest.approx(0.5, abs=1e-4)
     assert {"name": "covariates", "a": "none", "b": "t"} in report["manifest"]
+    (dataset / "dataset.toml").write_text(TOML, "utf-8")
+    refused(DatasetError, 3, "takes the covariate 't', which the dataset", plain, takes, "--dataset", dataset)
 
 
 class TestRefused:
@@ -208,7 +217,15 @@ class TestRefused:
 
     def test_dataset_that_does_not_fit(self, bundle: Path, dataset: Path) -> None:
         (dataset / "dataset.toml").write_text(TOML.replace("mg/L", "g/L"), "utf-8")
-        refused(DatasetError, 3, "the dataset does not fit the bundles", bundle, bundle, "--dataset", dataset)
+        refused(
+            DatasetError,
+            3,
+            "the dataset does not fit the bundle; expected",
+            bundle,
+            bundle,
+            "--dataset",
+            dataset,
+        )
 
     def test_damage(self, bundle: Path, dataset: Path, tmp_path: Path) -> None:
         damaged = Path(shutil.copytree(bundle, tmp_path / "d.analyte"))
@@ -221,7 +238,7 @@ class TestRefused:
 
     def test_unknown_artifact(self, bundle: Path, dataset: Path) -> None:
         refused(
-            InputError, 3, "no artifact 'gone'", bundle, bundle, "--dataset", dataset, "--artifact", "gone"
+            SettingsError, 2, "no artifact 'gone'", bundle, bundle, "--dataset", dataset, "--artifact", "gone"
         )
 
 

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from analyte.contract.errors import AnalyteError, ImageError, InputError, ProfileError, UnavailableError
+from analyte.contract.errors import (
+    AnalyteError,
+    ImageError,
+    InputError,
+    ProfileError,
+    SettingsError,
+    UnavailableError,
+)
 from analyte.runtime.commands.read import command
 from runtime.conftest import Analyte
 from runtime.tiny_bundles import expected_value, value_of, write_picture, write_profile
@@ -177,14 +184,14 @@ class TestDevice:
         self, both_engines_bundle: Path, pictures: list[Path], profile: Path
     ) -> None:
         arguments = [both_engines_bundle, pictures[0], "--device", profile, "--artifact", "tflite"]
-        assert "is for engine 'litert'" in refused(ProfileError, *arguments)
+        assert "--artifact: 'tflite' is for engine 'litert'" in refused(SettingsError, *arguments)
 
 
 def test_artifact_by_name(both_engines_bundle: Path, pictures: list[Path]) -> None:
     found = readings(both_engines_bundle, pictures[0], "--artifact", "tflite", "--threads", "2")[0]
     assert (found["artifact"], found["engine"]) == ("tflite", "litert")
     assert "expected onnx, tflite" in refused(
-        InputError, both_engines_bundle, pictures[0], "--artifact", "none"
+        SettingsError, both_engines_bundle, pictures[0], "--artifact", "none"
     )
 
 
@@ -206,7 +213,7 @@ def test_no_engine_installed(
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [(["--json", "--csv"], 2), (["--region", "1,2,3"], 3), (["--threads", "0"], 2), (["--artifact", "x"], 3)],
+    [(["--json", "--csv"], 2), (["--region", "1,2,3"], 2), (["--threads", "0"], 2), (["--artifact", "x"], 2)],
 )
 def test_exit_codes(
     analyte: Analyte, bundle: Path, pictures: list[Path], arguments: list[str], code: int

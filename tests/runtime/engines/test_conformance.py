@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from analyte.contract.errors import InputError, IntegrityError, UnavailableError
 from analyte.contract.manifest import EngineName
 from analyte.contract.profile import EngineSection
 from analyte.runtime.engines.protocol import Engine
-from analyte.runtime.engines.registry import ENGINES, default_provider, open_engine, open_from_profile
+from analyte.runtime.engines.registry import ENGINES, open_engine, open_from_profile
 from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images, tflite_model
 
 Models = dict[tuple[EngineName, int], bytes]
@@ -141,8 +143,8 @@ def test_opens_a_file(models: Models, name: EngineName, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_unknown_provider(models: Models, name: EngineName) -> None:
-    with pytest.raises(InputError, match="knows no provider 'gpu'; expected"):
-        open_engine(models[name, 1], name, "gpu")
+    with pytest.raises(InputError, match="knows no provider 'metal'; expected"):
+        open_engine(models[name, 1], name, "metal")
 
 
 @pytest.mark.parametrize(("name", "extra"), [("onnx", "cpu"), ("litert", "litert")])
@@ -229,13 +231,64 @@ class TestProfile:
             open_from_profile(models["onnx", 1], self.section(*providers), lambda _: None)
 
 
-def test_tflite_runtime_takes_over_and_says_so(models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ai_edge_litert import interpreter
+class TestTfliteRuntime:
+    """The older library under the newer one's skin; tflite_runtime itself needs numpy 1 and Python 3.11."""
 
-    monkeypatch.setitem(sys.modules, "tflite_runtime", sys)
-    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", interpreter)
-    monkeypatch.delitem(sys.modules, "ai_edge_litert.interpreter")
-    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
-    engine = open_engine(models["litert", 1], "litert", default_provider("litert"))
-    assert engine.info.library == "tflite_runtime"
-    check_run(engine, 1, 2, 0)
+    def install(self, monkeypatch: pytest.MonkeyPatch, interpreter: Any) -> None:
+        monkeypatch.setitem(sys.modules, "tflite_runtime", sys)
+        monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", interpreter)
+        monkeypatch.delitem(sys.modules, "ai_edge_litert.interpreter", raising=False)
+        monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+
+    @pytest.mark.parametrize("provider", ["xnnpack", "cpu", "reference"])
+    def test_takes_over_and_says_so(
+        self, models: Models, provider: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from ai_edge_litert import interpreter
+
+        self.install(monkeypatch, interpreter)
+        engine = open_engine(models["litert", 2], "litert", provider)
+        assert (engine.info.library, engine.info.provider) == ("tflite_runtime", provider)
+        check_run(engine, 2, 3, 0)
+
+    def test_too_old(self, models: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Interpreter:
+            """That of 2.5, which Coral ships: no signatures."""
+
+        self.install(monkeypatch, SimpleNamespace(Interpreter=Interpreter, OpResolverType=object()))
+        with pytest.raises(
+            UnavailableError, match=r"this tflite_runtime is too old; expected .* 2\.7"
+        ) as caught:
+            open_engine(models["litert", 1], "litert", "cpu")
+        assert caught.value.exit_code == 5
+
+    def test_operator_that_would_end_the_process(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Found on tflite_runtime 2.14 with a network of two views: MUL calls abort()."""
+        from ai_edge_litert import interpreter
+
+        fewer = multiplied((16, 16, 1))
+        as_many = multiplied((1, 1, 16, 16, 1))
+        self.install(monkeypatch, interpreter)
+        with pytest.raises(
+            UnavailableError, match=r"b: .*no kernel.*expected MUL over at most 4 axes; got 5"
+        ):
+            open_engine(fewer, "litert", "cpu", where="b")
+        with pytest.raises(IntegrityError, match="other inputs"):  # which is what comes next
+            open_engine(as_many, "litert", "cpu", where="b")
+
+
+def multiplied(shape: tuple[int, ...]) -> bytes:
+    """Return a TFLite file that multiplies float32 ``[1, 2, 16, 16, 3]`` by a constant of another shape."""
+    factor = np.random.default_rng(0).random(shape, np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import tensorflow as tf
+
+        function = tf.function(
+            lambda x: {"y": x * factor},
+            input_signature=[tf.TensorSpec([1, 2, 16, 16, 3], tf.float32, name="x")],
+        )
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [function.get_concrete_function()], tf.Module()
+        )
+        return bytes(converter.convert())

@@ -13,10 +13,10 @@ from sklearn.model_selection import GroupShuffleSplit
 from tqdm import tqdm
 
 from analyte.contract.arrays import Float64Array
+from analyte.contract.calibration_curve import fit_baseline
 from analyte.contract.metrics import regression_metrics
 from analyte.contract.run import FoldRecord
 from analyte.contract.splits import VAL_FRACTION
-from analyte.train.baseline import fit_baseline
 from analyte.train.folds import BY_SESSION, split_folds, without_groups_of
 from analyte.train.parts import Part
 

@@ -11,9 +11,10 @@ import keras
 import numpy as np
 
 from analyte.contract.arrays import Float64Array
+from analyte.contract.calibration_curve import disagreement_limit
 from analyte.contract.dataset import sample_hashes
 from analyte.contract.foreign import ForeignCalibration, calibrate_foreign
-from analyte.contract.interval import IntervalCalibration, calibrate_interval
+from analyte.contract.interval import COVERAGE, IntervalCalibration, calibrate_interval
 from analyte.contract.metrics import regression_metrics
 from analyte.contract.run import (
     MODEL_FILE,
@@ -23,6 +24,7 @@ from analyte.contract.run import (
     RunSamples,
     save_record,
 )
+from analyte.contract.sampling import spread_over_levels
 from analyte.contract.splits import new_by
 from analyte.contract.versions import installed_versions
 from analyte.train.augmentation import AUGMENTATIONS
@@ -31,7 +33,7 @@ from analyte.train.cost import count_macs, measure_latency
 from analyte.train.cross_validation import write_folds
 from analyte.train.fitting import Fit, choose_batch_size, predict
 from analyte.train.folding import fold
-from analyte.train.parts import Part, join_parts
+from analyte.train.parts import join_parts
 from analyte.train.plots import plot_predicted
 from analyte.train.report.contents import report_inputs
 from analyte.train.report.from_run import HISTORY_FILE, values_of_turned
@@ -42,12 +44,7 @@ FOLDS_FILE = "folds.csv"
 PLOT_FILE = "predicted.png"
 AUGMENTATION_FILE = "augmentation.png"
 
-_COVERAGE = 0.95
-_DISAGREEMENT_HEADROOM = 1.5
-"""Times the largest disagreement of network and baseline in validation: sessions to come are other ones."""
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
-_CALIBRATION = 512
-"""Samples of each split that travel with the run for quantization and its gate."""
 
 
 def write_run(trained: Trained, folder: Path) -> RunRecord:
@@ -193,13 +190,13 @@ def _interval(trained: Trained, predicted: dict[str, Float64Array]) -> IntervalC
     if trained.folds is not None:
         found = trained.folds
         return calibrate_interval(
-            found.true, found.value, found.sigma, coverage=_COVERAGE, groups=found.new_by
+            found.true, found.value, found.sigma, coverage=COVERAGE, groups=found.new_by
         )
     return calibrate_interval(
         trained.val.data.values,
         predicted["value"],
         predicted["sigma"],
-        coverage=_COVERAGE,
+        coverage=COVERAGE,
         groups=new_by(trained.train.samples, trained.val.samples),
     )
 
@@ -216,15 +213,18 @@ def _foreign(trained: Trained, val_features: Float64Array) -> ForeignCalibration
 
 
 def _disagreement(trained: Trained, value: Float64Array, by_baseline: Float64Array) -> float:
-    apart = float(np.max(np.abs(value - by_baseline)))
+    limit = disagreement_limit(value, by_baseline)
     if trained.folds is not None:
-        apart = max(apart, float(np.max(np.abs(trained.folds.value - trained.folds.baseline))))
-    return _DISAGREEMENT_HEADROOM * apart
+        limit = max(limit, disagreement_limit(trained.folds.value, trained.folds.baseline))
+    return limit
 
 
 def _run_samples(trained: Trained) -> RunSamples:
     seed = trained.settings.fit.seed
-    train, val = (part.take(_stratified(part, seed)) for part in (trained.train, trained.val))
+    train, val = (
+        part.take(spread_over_levels(part.data.values, part.sessions, seed=seed))
+        for part in (trained.train, trained.val)
+    )
     return RunSamples(
         train_images=train.data.images,
         train_values=train.data.values,
@@ -235,30 +235,6 @@ def _run_samples(trained: Trained) -> RunSamples:
         train_covariates=train.data.covariates,
         val_covariates=val.data.covariates,
     )
-
-
-def _stratified(part: Part, seed: int) -> list[int]:
-    """Choose up to `_CALIBRATION` samples that cover sessions and levels evenly; return their indices.
-
-    Samples are taken in turn from every session, each session's own in an order that spreads over its values.
-    """
-    if len(part.samples) <= _CALIBRATION:
-        return list(range(len(part.samples)))
-    rng = np.random.default_rng(seed)
-    queues: dict[str, list[int]] = {}
-    for index in np.argsort(part.data.values, kind="stable"):
-        queues.setdefault(part.samples[index].session, []).append(int(index))
-    for name, queue in queues.items():
-        # Every k-th of the sorted values first, then the next offset: any prefix spans the levels.
-        step = max(1, len(queue) * len(queues) // _CALIBRATION)
-        start = int(rng.integers(step))
-        queues[name] = [i for offset in range(step) for i in queue[(start + offset) % step :: step]]
-    chosen: list[int] = []
-    depth = 0
-    while len(chosen) < _CALIBRATION:
-        chosen += [queue[depth] for queue in queues.values() if depth < len(queue)]
-        depth += 1
-    return sorted(chosen[:_CALIBRATION])
 
 
 def _write_history(fitted: Fit, path: Path) -> None:

@@ -11,12 +11,12 @@ import numpy as np
 import tensorflow as tf
 
 from analyte.contract.baseline import Baseline
+from analyte.contract.calibration_curve import fit_baseline
 from analyte.contract.covariates import CovariateSpec, fit_covariates
 from analyte.contract.dataset import Dataset
 from analyte.contract.errors import DatasetError, SettingsError
 from analyte.contract.preprocessing import PreprocessingSpec
 from analyte.train.augmentation import AUGMENTATIONS, Augmentation
-from analyte.train.baseline import fit_baseline
 from analyte.train.batches import LabelledPictures
 from analyte.train.cross_validation import OutOfFold, Predicted, cross_validate, fold_seed, hold_back
 from analyte.train.fitting import Fit, FitSettings, fit, predict

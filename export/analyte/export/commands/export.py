@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,8 @@ import click
 from analyte.contract.errors import ParityError
 from analyte.contract.manifest import MANIFEST_FILE
 from analyte.contract.output import check_output, staged_folder
-from analyte.contract.run import load_record
+from analyte.contract.run import RunRecord, load_record, load_samples
+from analyte.export.coverage import levels_missing
 from analyte.export.formats import FORMATS, Format
 from analyte.export.tensorflow_start import start_tensorflow
 
@@ -33,6 +37,19 @@ _ALL = "all"
     multiple=True,
     metavar="FORMAT",
     help="Repeatable; or all [default: float32 and int8 of both engines].",
+)
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="A Keras model that analyte did not train, in place of RUN.",
+)
+@click.option(
+    "--spec",
+    type=click.Path(path_type=Path),
+    help="What --model takes and gives; see docs/bring-your-own.md.",
+)
+@click.option(
+    "--calibration", type=click.Path(path_type=Path), help="Labelled pictures for --model: a dataset."
 )
 @click.option("--list-formats", is_flag=True, help="Say what each format is for, and stop.")
 @click.option(
@@ -53,6 +70,9 @@ def command(
     run: Path | None,
     out: Path | None,
     names: tuple[str, ...],
+    model: Path | None,
+    spec: Path | None,
+    calibration: Path | None,
     list_formats: bool,
     keep_float: tuple[str, ...],
     sensitivity: bool,
@@ -62,50 +82,106 @@ def command(
 ) -> None:
     """Convert RUN to model files for devices, prove each against Keras, and write a bundle.
 
+    In place of RUN: --model any.keras --spec spec.toml --calibration DATASET.
     An artifact that misses its tolerance is exit code 4, and nothing is written.
     """
     if list_formats:
         _list_formats(as_json)
         return
-    if run is None or (out is None and not sensitivity):
-        raise click.UsageError("Missing argument 'RUN' or option '--out'.")
+    origin = _origin(run, model, spec, calibration)
+    if out is None and not sensitivity:
+        raise click.UsageError("Missing option '-o' / '--out'.")
+    if out is not None and sensitivity:
+        raise click.UsageError("--sensitivity writes nothing: leave --out away.")
     formats = _chosen(names)
-    record = load_record(run)
-    if sensitivity:
-        _say_losses(run, record.label.unit, as_json)
-        return
-    assert out is not None
-    check_output(out, overwrite=overwrite, marker=MANIFEST_FILE)
+    if out is not None:
+        check_output(out, overwrite=overwrite, marker=MANIFEST_FILE)
+    with origin as source:
+        record = load_record(source)
+        if out is None:
+            _say_losses(source, record.label.unit, as_json)
+            return
+        job = _Job(source, out, formats, keep_float, allow_degraded, overwrite)
+        _write(job, record, as_json)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is to be written where."""
+
+    run: Path
+    out: Path
+    formats: Sequence[Format]
+    keep_float: Sequence[str]
+    allow_degraded: bool
+    overwrite: bool
+
+
+def _origin(
+    run: Path | None, model: Path | None, spec: Path | None, calibration: Path | None
+) -> contextlib.AbstractContextManager[Path]:
+    """Return what gives the run folder: the one that is there, or one made for the time being."""
+    if model is None:
+        if spec is not None or calibration is not None:
+            raise click.UsageError("--spec and --calibration go with --model.")
+        if run is None:
+            raise click.UsageError("Missing argument 'RUN', or option '--model'.")
+        return contextlib.nullcontext(run)
+    if run is not None:
+        raise click.UsageError("Give either RUN or --model.")
+    if spec is None or calibration is None:
+        raise click.UsageError("--model needs --spec and --calibration.")
+    return _adopted(model, spec, calibration)
+
+
+@contextlib.contextmanager
+def _adopted(model: Path, spec: Path, calibration: Path) -> Iterator[Path]:
+    from analyte.export.adoption.spec import load_spec
+
+    stated = load_spec(spec)
+    start_tensorflow()
+    from analyte.export.adoption.run import adopt, warnings_of
+
+    with tempfile.TemporaryDirectory(prefix="analyte-adopted-") as folder:
+        record = adopt(model, stated, calibration, Path(folder))
+        for warning in warnings_of(record):
+            click.echo(f"analyte export: warning: {warning}", err=True)
+        yield Path(folder)
+
+
+def _write(job: _Job, record: RunRecord, as_json: bool) -> None:
+    """Write the bundle and print how each artifact did. Raises: ParityError after the table."""
     start_tensorflow()
     from analyte.export.bundle_writer import write_bundle
 
+    for gap in levels_missing(load_samples(job.run), record.label):
+        click.echo(f"analyte export: warning: {gap}", err=True)
     done: list[ExportedArtifact] = []
 
     def on_done(artifact: ExportedArtifact) -> None:
         done.append(artifact)
         if sys.stderr.isatty():
-            said = f"converted and compared in {artifact.seconds:.0f} s ({len(done)}/{len(formats)})"
+            said = f"converted and compared in {artifact.seconds:.0f} s ({len(done)}/{len(job.formats)})"
             click.echo(f"{artifact.format.name}: {said}", err=True)
 
-    name = out.absolute().name.removesuffix(".analyte")
     try:
-        with staged_folder(out, overwrite=overwrite, marker=MANIFEST_FILE) as folder:
+        with staged_folder(job.out, overwrite=job.overwrite, marker=MANIFEST_FILE) as folder:
             manifest = write_bundle(
-                run,
+                job.run,
                 folder,
-                name,
-                formats,
-                keep_float=keep_float,
-                allow_degraded=allow_degraded,
+                job.out.absolute().name.removesuffix(".analyte"),
+                job.formats,
+                keep_float=job.keep_float,
+                allow_degraded=job.allow_degraded,
                 on_done=on_done,
             )
     except ParityError:
         if not as_json:
-            _say(run, done, record.label.unit)
+            _say(job.run, done, record.label.unit)
         raise
     if not as_json:
-        _say(run, done, record.label.unit)
-    click.echo(manifest.model_dump_json(indent=2) if as_json else f"bundle: {out}")
+        _say(job.run, done, record.label.unit)
+    click.echo(manifest.model_dump_json(indent=2) if as_json else f"bundle: {job.out}")
     degraded = [artifact.format.name for artifact in done if artifact.problems]
     if degraded:
         click.echo(

@@ -28,10 +28,8 @@ from analyte.export.tensorflow_start import start_tensorflow
 @click.option(
     "--photographs",
     type=click.IntRange(1),
-    default=64,
-    show_default=True,
     metavar="N",
-    help="Samples of the dataset, spread over the levels, at most.",
+    help="Samples of the dataset, spread over the levels, at most [default: 64].",
 )
 @click.option("--artifact", "artifacts", multiple=True, help="Only this artifact; repeatable [default: all].")
 @click.option(
@@ -59,7 +57,7 @@ def command(
     model: Path | None,
     dataset: Path | None,
     unit: str | None,
-    photographs: int,
+    photographs: int | None,
     artifacts: tuple[str, ...],
     providers: tuple[str, ...],
     picture: Path | None,
@@ -77,8 +75,12 @@ def command(
     from analyte.runtime.cases import Wanted, cases, skipped_lines
     from analyte.runtime.picture import check_picture, save_picture
 
+    if dataset is None and (unit is not None or photographs is not None):
+        raise click.UsageError("--unit and --photographs need --dataset DATASET")
     if picture is not None:
         check_picture(picture, overwrite=overwrite)
+    elif overwrite:
+        raise click.UsageError("--overwrite needs --picture FILE")
     opened = open_bundle(bundle)
     wanted = Wanted(artifacts, (), providers)
     chosen = cases(opened, wanted, reference=True)
@@ -86,10 +88,10 @@ def command(
     start_tensorflow()
     from tqdm import tqdm
 
-    from analyte.export.parity import ParitySettings, check_parity, to_json
+    from analyte.export.parity import PHOTOGRAPHS, ParitySettings, check_parity, to_json
     from analyte.export.parity_report import parity_text, write_worst
 
-    settings = ParitySettings(model, wanted, data, photographs)
+    settings = ParitySettings(model, wanted, data, photographs or PHOTOGRAPHS)
     total = len(chosen) * (1 if data is None else 2)
     with tqdm(total=total, desc="parity", unit="case", disable=None, leave=False) as bar:
         parity = check_parity(opened, settings, lambda name: bar.update())

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import tensorflow as tf
-
-from analyte.export.keras_to_tflite import keras_to_tflite
 from analyte.export.source import Source
+from analyte.export.tflite_graph import TfliteGraph
+from analyte.export.tflite_storage import store_half
 
 
 def convert(source: Source) -> bytes:
     """Return the model with half the bytes."""
-
-    def half(converter: tf.lite.TFLiteConverter) -> None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-
-    return keras_to_tflite(source.model, half)
+    graph = TfliteGraph(source.tflite)
+    store_half(graph)
+    return graph.pack()

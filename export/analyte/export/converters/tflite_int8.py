@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from analyte.export.quantize_tflite import Activations, quantize_tflite, trunk_tensors
+from analyte.export.quantize_tflite import Activations, quantize_tflite
 from analyte.export.source import Source
-from analyte.export.tflite_ranges import measure_ranges
 
 
 def convert(source: Source) -> bytes:
@@ -18,12 +17,9 @@ def quantized_twice(source: Source, activations: Activations) -> bytes:
 
 
 def _quantized(source: Source, activations: Activations) -> bytes:
-    ranges = measure_ranges(
-        source.tflite, source.calibration, source.calibration_covariates, trunk_tensors(source.tflite)
-    )
     return quantize_tflite(
         source.tflite,
-        ranges,
+        source.tflite_ranges,
         activations=activations,
         keep_float=source.keep_float,
         layers=source.layers,

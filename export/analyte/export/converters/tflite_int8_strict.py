@@ -16,7 +16,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from analyte.contract.arrays import Float32Array, UInt8Array
-from analyte.contract.errors import InputError
+from analyte.contract.errors import SettingsError
 from analyte.contract.native_output import native_stderr_off
 from analyte.contract.run import graph_input
 from analyte.export.balanced_planes import balance_planes
@@ -26,20 +26,21 @@ from analyte.export.keras_to_tflite import keras_to_tflite
 from analyte.export.source import Source
 from analyte.export.tflite_graph import TfliteGraph
 from analyte.export.trained_model import IMAGE, FeatureCorrection, inputs_of, split_head
+from analyte.export.unsupported import UnsupportedError
 from analyte.runtime.engines.associated_files import HEAD_FILE, attach
 
 _OUTPUTS = ("features",)
-_BATCH = 16
 _FIX = "Use the format tflite-int8, or train with --colour rgb"
 
 
 def convert(source: Source) -> bytes:
     """Return the integer trunk with its head behind it.
 
-    Raises: InputError for a layer that cannot compute in integers, or is to stay in float.
+    Raises: UnsupportedError for a layer that cannot compute in integers; SettingsError where one is to stay
+    in float.
     """
     if source.keep_float:
-        raise InputError(
+        raise SettingsError(
             "--keep-float: tflite-int8-strict has no layer in float", fix="Leave one of them out"
         )
     trunk = _integers(source)
@@ -58,7 +59,8 @@ def _integers(source: Source) -> bytes:
         for index in range(len(source.calibration)):
             yield {IMAGE: graph_input(source.calibration[index : index + 1]).astype(np.float32)}
 
-    frozen = freeze(_float_trunk(source), _OUTPUTS)
+    # One picture at a time: accelerators compile fixed sizes only.
+    frozen = freeze(_float_trunk(source), _OUTPUTS, batch=1)
     with saved_model(frozen) as folder, native_stderr_off(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder))
@@ -70,7 +72,7 @@ def _integers(source: Source) -> bytes:
             data: bytes = converter.convert()
         # TensorFlow's ConverterError has no base but Exception.
         except Exception as error:
-            raise InputError(
+            raise UnsupportedError(
                 "the network has layers that cannot compute in integers",
                 got=str(error).strip().splitlines()[-1],
                 fix=_FIX,
@@ -90,17 +92,24 @@ def _check(trunk: bytes) -> None:
         )
     } - {"QUANTIZE", "DEQUANTIZE"}
     if floats:
-        raise InputError(
+        raise UnsupportedError(
             f"the network has layers that cannot compute in integers: {', '.join(sorted(floats))}", fix=_FIX
         )
-    details = Interpreter(model_content=trunk).get_signature_runner().get_input_details()[IMAGE]
+    details = _opened(trunk).get_signature_runner().get_input_details()[IMAGE]
     if details["quantization"] != (1.0, 0):
-        raise InputError(
+        raise UnsupportedError(
             "the network's input cannot be the camera's integers",
             expected="scale 1, zero point 0",
             got=details["quantization"],
             fix=_FIX,
         )
+
+
+def _opened(trunk: bytes) -> Interpreter:
+    with native_stderr_off():  # LiteRT announces its delegate there
+        interpreter = Interpreter(model_content=trunk)
+        interpreter.allocate_tensors()
+    return interpreter
 
 
 def _float_trunk(source: Source) -> keras.Model:
@@ -127,12 +136,10 @@ def _head(model: keras.Model, correction: FeatureCorrection) -> keras.Model:
 
 def _run(trunk: bytes, images: UInt8Array) -> Float32Array:
     """Return the trunk's features, dequantized, float32 ``[N, F]``."""
-    interpreter = Interpreter(model_content=trunk)
-    runner = interpreter.get_signature_runner()
+    runner = _opened(trunk).get_signature_runner()
     step, zero = runner.get_output_details()["features"]["quantization"]
     parts = [
-        runner(**{IMAGE: graph_input(images[start : start + _BATCH])})["features"]
-        for start in range(0, len(images), _BATCH)
+        runner(**{IMAGE: graph_input(images[index : index + 1])})["features"] for index in range(len(images))
     ]
     features: Float32Array = (np.concatenate(parts).astype(np.float32) - zero) * np.float32(step)
     return features

@@ -22,7 +22,9 @@ import click
 @click.option(
     "--threads", type=click.IntRange(1, 256), default=1, show_default=True, help="Threads of one run."
 )
-@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples per run.")
+@click.option(
+    "--batch", type=click.IntRange(1, 1024), default=1, show_default=True, help="Samples per run, in memory."
+)
 @click.option(
     "--repeats",
     type=click.IntRange(1),
@@ -70,8 +72,12 @@ def command(
     from analyte.runtime.progress import progress
     from analyte.runtime.tables import benchmark_table
 
+    if dataset is None and unit is not None:
+        raise click.UsageError("--unit needs --dataset DATASET")
     if picture is not None:
         check_picture(picture, overwrite=overwrite)
+    elif overwrite:
+        raise click.UsageError("--overwrite needs --picture FILE")
     opened = open_bundle(bundle)
     chosen = cases(opened, Wanted(artifacts, engines, providers))
     data = None if dataset is None else load_dataset(dataset, unit=unit)

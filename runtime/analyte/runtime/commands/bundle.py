@@ -117,11 +117,19 @@ def pack(bundle: Path, out: Path, overwrite: bool) -> None:
     """
     from analyte.contract.archive import write_archive
     from analyte.contract.bundle import open_bundle
+    from analyte.contract.errors import OutputError
     from analyte.contract.output import check_output
     from analyte.contract.output_file import staged_file
 
     check_output(out, overwrite=overwrite)
     opened = open_bundle(bundle)
+    if out.absolute().parent.resolve().is_relative_to(bundle.resolve()):
+        raise OutputError(
+            "lies in the bundle that is packed, which may hold its own files only",
+            where=out,
+            expected=f"a file outside {bundle}",
+            fix="Choose another folder",
+        )
     opened.verify()
     with staged_file(out, overwrite=overwrite) as file:
         write_archive(opened.files.names(), opened.files.read, file)

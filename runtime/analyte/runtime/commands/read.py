@@ -98,7 +98,7 @@ def command(
 def _open(
     bundle: Bundle, profile: DeviceProfile | None, name: str | None, threads: int | None
 ) -> tuple[Artifact, Engine]:
-    from analyte.contract.errors import ProfileError
+    from analyte.contract.errors import SettingsError
     from analyte.runtime.engines.registry import open_engine, open_from_profile
     from analyte.runtime.selection import first_installed_artifact, preferred_artifact
 
@@ -113,8 +113,8 @@ def _open(
             section = section.model_copy(update={"threads": threads})
         artifact = bundle.artifact(name) if name else preferred_artifact(bundle, section, where="the profile")
         if artifact.engine != section.name:
-            raise ProfileError(
-                f"artifact {artifact.name!r} is for engine {artifact.engine!r}",
+            raise SettingsError(
+                f"--artifact: {artifact.name!r} is for engine {artifact.engine!r}",
                 expected=f"an artifact for the profile's engine, {section.name!r}",
             )
         engine = open_from_profile(bundle.read(artifact), section, _report, where=bundle.path / artifact.file)

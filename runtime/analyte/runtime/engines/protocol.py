@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.manifest import EngineName
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSettings:
+    """What a provider is told beside its name: nothing, unless a device profile says so."""
+
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    """In the provider's own words."""
+    library: str | None = None
+    """File name or absolute path of a LiteRT delegate; None for the provider's usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +26,8 @@ class EngineInfo:
 
     engine: EngineName
     provider: str
-    """In the words of the device profile: ``cpu``, ``cuda``, ``xnnpack``, …"""
+    """In the words of the device profile: ``cpu``, ``cuda``, ``xnnpack``, … It runs a part of the model
+    at least; what it knows no kernel for runs on the processor."""
     threads: int
     library: str
     """The package that does the work: ``onnxruntime``, ``ai_edge_litert`` or ``tflite_runtime``."""

@@ -10,8 +10,8 @@ from typing import get_args
 
 from analyte.contract.errors import InputError, IntegrityError, UnavailableError
 from analyte.contract.manifest import EngineName
-from analyte.contract.profile import EngineSection
-from analyte.runtime.engines.protocol import Engine
+from analyte.contract.profile import DELEGATES, EngineSection
+from analyte.runtime.engines.protocol import Engine, ProviderSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +21,33 @@ class EngineEntry:
     libraries: tuple[str, ...]
     """Modules, one of which must be installed."""
     providers: tuple[str, ...]
-    """Every provider that may be asked for; the first is the default."""
+    """Those that the engine's own packages bring; the first is the default."""
     extras: dict[str, str]
     """What installs the engine, by provider; ``""`` for all others."""
-    opener: Callable[[bytes, str, int, object], Engine]
+    opener: Callable[[bytes, str, int, ProviderSettings, object], Engine]
+    delegates: tuple[str, ...] = ()
+    """Providers from libraries of others, which nothing tries unless it is asked for them."""
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Every provider that may be asked for."""
+        return self.providers + self.delegates
 
 
-def _open_onnx(model: bytes, provider: str, threads: int, where: object) -> Engine:
+def _open_onnx(
+    model: bytes, provider: str, threads: int, settings: ProviderSettings, where: object
+) -> Engine:
     from analyte.runtime.engines.onnx import OnnxEngine
 
-    return OnnxEngine(model, provider, threads, where=where)
+    return OnnxEngine(model, provider, threads, settings, where=where)
 
 
-def _open_litert(model: bytes, provider: str, threads: int, where: object) -> Engine:
+def _open_litert(
+    model: bytes, provider: str, threads: int, settings: ProviderSettings, where: object
+) -> Engine:
     from analyte.runtime.engines.litert import LiteRTEngine
 
-    return LiteRTEngine(model, provider, threads, where=where)
+    return LiteRTEngine(model, provider, threads, settings, where=where)
 
 
 ENGINES: dict[EngineName, EngineEntry] = {
@@ -51,6 +62,7 @@ ENGINES: dict[EngineName, EngineEntry] = {
         providers=("xnnpack", "cpu", "reference"),
         extras={"": "litert"},
         opener=_open_litert,
+        delegates=DELEGATES,
     ),
 }
 assert set(ENGINES) == set(get_args(EngineName))
@@ -72,20 +84,20 @@ def open_engine(
     provider: str | None = None,
     threads: int = 1,
     *,
+    settings: ProviderSettings | None = None,
     where: object = None,
 ) -> Engine:
     """Open a model file on exactly the provider that is asked for (the engine's default when None).
 
-    ``where`` names the model in errors. ``threads``: of one run, 1 to 256.
-    Raises: InputError for a provider that the engine does not know; UnavailableError when engine or provider
-    are not there; IntegrityError when the file cannot be read or breaks the graph contract.
+    ``where`` names the model in errors. ``threads``: of one run, 1 to 256; a provider that is no processor
+    uses them for what it leaves to the processor.
+    Raises: InputError for a provider or an option that the engine does not know; UnavailableError when engine
+    or provider are not there or run no part of the model; IntegrityError when the file cannot be read or
+    breaks the graph contract.
     """
     entry = ENGINES[engine]
     provider = provider or entry.providers[0]
-    if provider not in entry.providers:
-        raise InputError(
-            f"engine {engine!r} knows no provider {provider!r}", expected=" or ".join(entry.providers)
-        )
+    _check_names(engine, (provider,))
     if not is_installed(engine):
         extra = entry.extras.get(provider, entry.extras[""])
         raise UnavailableError(
@@ -99,7 +111,7 @@ def open_engine(
             model = model.read_bytes()
         except OSError as error:
             raise IntegrityError("the model file cannot be read", where=where, got=error.strerror) from error
-    return entry.opener(model, provider, threads, where)
+    return entry.opener(model, provider, threads, settings or ProviderSettings(), where)
 
 
 def open_from_profile(
@@ -107,16 +119,21 @@ def open_from_profile(
 ) -> Engine:
     """Open a model file as a profile says: its provider, else the first of its fallbacks that is there.
 
+    The profile's options and delegate library are for its provider: a fallback runs with its own defaults.
     ``report`` is told, in one line, about each provider that was not there.
     Raises: UnavailableError naming every provider that was tried; InputError and IntegrityError as
     `open_engine` does.
     """
     wanted = (section.provider, *section.fallback)
-    _check_names(section, wanted)
+    _check_names(section.name, wanted)
+    asked = _settings(section)
     errors: list[UnavailableError] = []
-    for provider in wanted:
+    for index, provider in enumerate(wanted):
+        settings = asked if index == 0 else None
         try:
-            engine = open_engine(model, section.name, provider, section.threads, where=where)
+            engine = open_engine(
+                model, section.name, provider, section.threads, settings=settings, where=where
+            )
         except UnavailableError as error:
             errors.append(error)
             report(f"provider {provider!r} is not available: {error.line()}")
@@ -132,11 +149,15 @@ def open_from_profile(
     )
 
 
-def _check_names(section: EngineSection, wanted: tuple[str, ...]) -> None:
+def _settings(section: EngineSection) -> ProviderSettings:
+    if section.delegate is not None:
+        return ProviderSettings(section.delegate.options, section.delegate.library)
+    return ProviderSettings(section.provider_options)
+
+
+def _check_names(engine: EngineName, wanted: tuple[str, ...]) -> None:
     """Refuse a name that no engine has, before a fallback can hide the mistake."""
-    known = ENGINES[section.name].providers
+    known = ENGINES[engine].known
     for provider in wanted:
         if provider not in known:
-            raise InputError(
-                f"engine {section.name!r} knows no provider {provider!r}", expected=" or ".join(known)
-            )
+            raise InputError(f"engine {engine!r} knows no provider {provider!r}", expected=" or ".join(known))

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from analyte.contract.arrays import UInt8Array
-from analyte.train.baseline import fit_baseline
+from analyte.contract.baseline import colour_features
+from analyte.contract.calibration_curve import disagreement_limit, fit_baseline
 
 
 def flat(colours: np.ndarray) -> UInt8Array:
@@ -67,3 +68,32 @@ def test_colour_that_never_changes() -> None:
     colours[:, 0, 0] = np.linspace(50, 200, 20)
     fitted = fit_baseline(flat(colours), np.linspace(0.0, 1.0, 20), [str(i) for i in range(20)])
     assert np.isfinite(fitted.predict(flat(colours))).all()
+
+
+@pytest.mark.parametrize("groups", [1, 4, 9])
+def test_equals_scikit_learn(groups: int) -> None:
+    """The same penalty and weights as a grid search over the same folds by a library that many trust."""
+    pytest.importorskip("sklearn", reason="scikit-learn comes with the extra train")
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import GridSearchCV, GroupKFold, KFold
+
+    rng = np.random.default_rng(groups)
+    colours = rng.integers(20, 240, (90, 1, 3))
+    values = 0.05 * colours[:, 0, 0] + rng.normal(0.0, 1.0, 90)
+    names = [f"g{i % groups}" for i in rng.integers(0, 1000, 90)]
+    fitted = fit_baseline(flat(colours), values, names)
+    features = colour_features(flat(colours))
+    features = (features - features.mean(axis=0)) / features.std(axis=0)
+    folds = (
+        GroupKFold(min(5, groups)).split(features, values, names) if groups > 1 else KFold(5).split(features)
+    )
+    grid = {"alpha": [10.0**power for power in range(-4, 5)]}
+    search = GridSearchCV(Ridge(), grid, scoring="neg_mean_absolute_error", cv=list(folds))
+    search.fit(features, values)
+    assert fitted.penalty == search.best_params_["alpha"]
+    assert fitted.weights == pytest.approx(search.best_estimator_.coef_, rel=1e-6)
+    assert fitted.intercept == pytest.approx(search.best_estimator_.intercept_)
+
+
+def test_disagreement_limit_by_hand() -> None:
+    assert disagreement_limit(np.array([1.0, 5.0, 2.0]), np.array([1.5, 3.0, 2.0])) == 3.0
