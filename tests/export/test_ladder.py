@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from analyte.contract.manifest import Manifest
 from analyte.contract.run import load_samples
 from analyte.export import formats
 from analyte.export.formats import FORMATS
+from analyte.export.gate import Judged
 from analyte.export.ladder import RUNGS, Ladder
+from analyte.export.sensitivity import layer_losses
 from analyte.export.source import Source
 from analyte.export.trained_model import load_model, predict
 from analyte.runtime.engines.registry import open_engine
@@ -41,8 +44,8 @@ def error_of(source: Source, exact: np.ndarray, pictures: np.ndarray) -> float:
 def test_each_rung_says_what_the_model_says(source: Source, run: Path) -> None:
     pictures = load_samples(run).val_images
     exact = predict(source.model, pictures)
-    rungs = dict(Ladder(source).climb())
-    assert tuple(rungs) == RUNGS
+    rungs = dict(Ladder(source).climb(floats=False))
+    assert tuple(rungs) == RUNGS[:-1]
     for rung, made in rungs.items():
         said = predict(made.model, pictures)
         # Equalization is exact; the others move the float model by about as much as integers would.
@@ -58,7 +61,7 @@ def test_equalization_mends_channels_of_different_size(source: Source, run: Path
     exact = predict(source.model, pictures).features
     crooked = source.with_model(unbalanced(source.model))
     np.testing.assert_allclose(predict(crooked.model, pictures).features, exact, rtol=1e-3, atol=1e-4)
-    rungs = dict(Ladder(crooked).climb())
+    rungs = dict(Ladder(crooked).climb(floats=False))
     before, after = (error_of(rungs[rung], exact, pictures) for rung in ("refit", "equalization"))
     assert after < 0.7 * before
     assert error_of(rungs["fine-tuning"], exact, pictures) < 0.8 * before
@@ -92,7 +95,7 @@ def test_networks_made_otherwise(options: dict[str, Any], run: Path) -> None:
     images = load_samples(run).train_images
     exact = small_network(**options)
     wanted = predict(exact, images)
-    for rung, made in Ladder(Source(exact, images)).climb():
+    for rung, made in Ladder(Source(exact, images)).climb(floats=False):
         said = predict(made.model, images).features
         if rung in ("refit", "equalization"):
             np.testing.assert_allclose(said, wanted.features, rtol=1e-3, atol=1e-5)
@@ -106,7 +109,7 @@ def test_covariates_go_with_every_rung(run: Path) -> None:
     wanted = predict(exact, images, covariates)
     # They matter, or nothing is tested.
     assert float(np.abs(predict(exact, images, 0 * covariates).value - wanted.value).max()) > 0.5
-    for rung, made in Ladder(Source(exact, images, covariates)).climb():
+    for rung, made in Ladder(Source(exact, images, covariates)).climb(floats=False):
         np.testing.assert_array_equal(made.features, wanted.features)
         engine = open_engine(FORMATS["tflite-int8"].convert(made), "litert", "cpu")
         said = engine.run(images, covariates)
@@ -126,6 +129,51 @@ def test_filters_without_weight_keep_their_bias(run: Path) -> None:
         entry = FORMATS[name]
         said = open_engine(entry.convert(Source(model, images)), entry.engine, "cpu").run(images).features
         assert float(np.abs(said - exact).mean() / exact.std()) < 0.05, name
+
+
+def test_layers_stay_in_float_at_last(source: Source, run: Path) -> None:
+    """Those that lose most, ever more of them, and never nearly all."""
+    rungs = list(Ladder(source).climb(floats=True))
+    kept = [made.keep_float for rung, made in rungs if rung == RUNGS[-1]]
+    assert [rung for rung, _ in rungs[: -len(kept)]] == list(RUNGS[:-1])
+    losses = layer_losses(source, judged_on(source))
+    worst = [loss.layer for loss in losses]
+    assert kept[0] == {worst[0]}
+    assert all(few < more for few, more in itertools.pairwise(kept))
+    assert len(kept[-1]) <= 3 * len(worst) // 4
+    pictures = load_samples(run).val_images
+    exact = predict(source.model, pictures).features
+    assert error_of(dict(rungs)[RUNGS[-1]], exact, pictures) < error_of(source, exact, pictures)
+
+
+def judged_on(source: Source) -> Judged:
+    said = predict(source.model, source.recorded)
+    return Judged(source.recorded, said.value.astype(np.float64), said)
+
+
+def test_manifest_says_which_layers_the_ladder_left_in_float(
+    run: Path, tmp_path: Path, invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A conversion that only works with a layer in float: integers in and out have no such means."""
+    plain = FORMATS["tflite-int8"].convert
+
+    def picky(source: Source) -> bytes:
+        if source.keep_float:
+            return plain(source)
+        copy = keras.models.clone_model(source.model)
+        copy.set_weights([weights * 1.2 for weights in source.model.get_weights()])
+        return FORMATS["tflite"].convert(dataclasses.replace(source, model=copy))
+
+    for name, code in (("tflite-int8", 0), ("tflite-int8-strict", 4)):
+        entry = dataclasses.replace(FORMATS[name], convert=picky)
+        monkeypatch.setitem(formats.FORMATS, name, entry)
+        outcome = invoke("export", run, "-o", tmp_path / name, "--format", name)
+        assert outcome.code == code, outcome.stdout + outcome.stderr
+    manifest = Manifest.model_validate_json((tmp_path / "tflite-int8" / "manifest.json").read_text())
+    (artifact,) = manifest.artifacts
+    assert artifact.quantized_by == "float layers"
+    assert len(artifact.kept_float) == 1
+    assert artifact.kept_float[0] in (tmp_path / "tflite-int8" / "card.md").read_text()
 
 
 def test_climbs_until_it_passes(

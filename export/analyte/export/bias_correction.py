@@ -14,7 +14,7 @@ from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.run import graph_input
 from analyte.export.fake_quantization import quantized_like_a_device
 from analyte.export.source import Source
-from analyte.export.trained_model import IMAGE, inputs_of
+from analyte.export.trained_model import IMAGE, cloned, inputs_of
 
 _PICTURES = 128
 """Calibration pictures that the means are taken over."""
@@ -23,8 +23,7 @@ _PICTURES = 128
 def correct_bias(source: Source) -> keras.Model:
     """Return a copy of the model whose quantized convolutions give the right value on average."""
     exact = source.model
-    copy = keras.models.clone_model(exact)
-    copy.set_weights(exact.get_weights())
+    copy = cloned(exact)
     images = source.calibration[:: max(1, len(source.calibration) // _PICTURES)]
     rough = quantized_like_a_device(copy, source)
     wanted = _means(exact, rough.layers, images)

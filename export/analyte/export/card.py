@@ -39,7 +39,16 @@ Reads **{label.analyte}** in **{unit}** from {label.low:g} to {label.high:g}, fr
 | artifact | precision | KiB | MAE, {unit} | mean deviation from Keras | p99 | max | tolerance |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
-{_degraded(artifacts, unit)}"""
+{_kept_float(artifacts)}{_degraded(artifacts, unit)}"""
+
+
+def _kept_float(artifacts: Sequence[Artifact]) -> str:
+    return "".join(
+        f"\n{artifact.name} computes in float in {len(artifact.kept_float)} layers: "
+        f"{', '.join(artifact.kept_float)}.\n"
+        for artifact in artifacts
+        if artifact.kept_float
+    )
 
 
 def _degraded(artifacts: Sequence[Artifact], unit: str) -> str:

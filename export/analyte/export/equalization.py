@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from analyte.contract.arrays import Float32Array
+from analyte.export.trained_model import cloned
 
 _PASSES = (
     keras.layers.ReLU,
@@ -28,8 +29,7 @@ _MOST = 8.0
 
 def equalize(model: keras.Model) -> keras.Model:
     """Return a copy that says the same, with its convolutions equalized wherever one feeds only another."""
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = cloned(model)
     for first, second in _pairs(copy):
         kernel, bias = first.get_weights()
         after, *shift = second.get_weights()

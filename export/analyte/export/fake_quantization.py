@@ -13,7 +13,7 @@ from analyte.contract.arrays import UInt8Array
 from analyte.contract.run import graph_input
 from analyte.export.integers import LEAST_STEP, MAX_WEIGHT
 from analyte.export.source import Source
-from analyte.export.trained_model import IMAGE, inputs_of
+from analyte.export.trained_model import IMAGE, cloned, inputs_of
 
 _PICTURES = 128
 _STEPS = 255.0
@@ -115,8 +115,7 @@ def quantized_like_a_device(model: keras.Model, source: Source) -> Fake:
         low, high = ranges[layer.name]
         return _KINDS[type(layer)](low=low, high=high, **layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=clone)
-    copy.set_weights(model.get_weights())
+    copy = cloned(model, clone_function=clone)
     return Fake(copy, tuple(layer.name for layer in convolutions if layer.name in rounding))
 
 

@@ -14,7 +14,7 @@ import tensorflow as tf
 from analyte.contract.run import FEATURES_LAYER, graph_input
 from analyte.export.fake_quantization import quantized_like_a_device
 from analyte.export.source import Source
-from analyte.export.trained_model import IMAGE, inputs_of, predict
+from analyte.export.trained_model import IMAGE, cloned, inputs_of, predict
 
 _PASSES = 8
 _BATCH = 32
@@ -51,8 +51,7 @@ def fine_tune(source: Source) -> keras.Model:
         for start in range(0, len(images) - _BATCH + 1, _BATCH):
             chosen = order[start : start + _BATCH]
             step(tf.constant(images[chosen]), tf.constant(wanted[chosen]))
-    copy = keras.models.clone_model(exact)
-    copy.set_weights(exact.get_weights())
+    copy = cloned(exact)
     for name in fake.layers:
         copy.get_layer(name).set_weights(fake.model.get_layer(name).get_weights())
     return copy

@@ -10,7 +10,7 @@ import tf2onnx
 
 from analyte.contract.native_output import native_stderr_off
 from analyte.export.trained_model import OUTPUTS, inputs_of
-from analyte.export.unsupported import UnsupportedError, convert_model, last_line
+from analyte.export.unsupported import UnsupportedError, convert_model, reason
 
 OPSET = 17
 """What tf2onnx is tested with, and old enough for every ONNX Runtime that is still in use on boards."""
@@ -46,5 +46,5 @@ def _converted(frozen: Any) -> onnx.ModelProto:
         onnx.checker.check_model(proto, full_check=True)
     # tf2onnx raises what it meets, and the checker's error has no base but Exception.
     except Exception as error:
-        raise UnsupportedError("ONNX has no operator for every layer", got=last_line(error)) from error
+        raise UnsupportedError("ONNX has no operator for every layer", got=reason(error)) from error
     return proto

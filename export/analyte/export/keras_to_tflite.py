@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from analyte.contract.native_output import native_stderr_off
 from analyte.export.frozen_graph import saved_model
-from analyte.export.unsupported import UnsupportedError, convert_model, last_line
+from analyte.export.unsupported import UnsupportedError, convert_model, reason
 
 
 def keras_to_tflite(
@@ -35,5 +35,5 @@ def _converted(frozen: Any, configure: Callable[[tf.lite.TFLiteConverter], None]
             data: bytes = converter.convert()
         # TensorFlow's ConverterError has no base but Exception.
         except Exception as error:
-            raise UnsupportedError("TFLite has no operator for every layer", got=last_line(error)) from error
+            raise UnsupportedError("TFLite has no operator for every layer", got=reason(error)) from error
     return data

@@ -59,13 +59,13 @@ class Ladder:
         """Give every rung with what it makes of the source, the cheapest first. All refit the head.
 
         ``floats``: whether layers may be left in float, at last: those that lose most, ever more of them, up
-        to half of all.
+        to three quarters of all.
         """
         for rung in _STEPS:
             yield rung, self._at(rung)
         worst = self._worst_layers if floats else []
         count = 1
-        while count <= len(worst) // 2:
+        while count <= 3 * len(worst) // 4:
             yield "float layers", self._source.keeping(worst[:count])
             count *= 2
 
@@ -79,4 +79,5 @@ class Ladder:
         beside = None if self._source.covariates is None else self._source.covariates[::step]
         said = predict(self._source.model, images, beside)
         judged = Judged(images, said.value.astype(np.float64), said, covariates=beside)
-        return [loss.layer for loss in layer_losses(self._source, judged)]
+        losses = layer_losses(self._source, judged)
+        return [loss.layer for loss in losses if loss.layer not in self._source.keep_float]

@@ -139,6 +139,22 @@ def predict(model: keras.Model, images: UInt8Array, covariates: Float32Array | N
     return Prediction(**{name: np.concatenate(parts[name]).astype(np.float32) for name in OUTPUTS})
 
 
+def cloned(model: keras.Model, **options: Any) -> keras.Model:
+    """Return a copy of a model with its weights; ``options``: those of `keras.models.clone_model`."""
+    copy = keras.models.clone_model(model, **options)
+    copy.set_weights(model.get_weights())
+    finalize_normalizations(copy)
+    return copy
+
+
+def finalize_normalizations(model: keras.Model) -> None:
+    """Let ``Normalization`` layers, those within other layers too, compute with the weights that they have
+    been given: they compute with copies."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Normalization):
+            layer.finalize_state()
+
+
 def split_head(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     """Return the trunk (image to features) and the head.
 

@@ -62,7 +62,8 @@ def _converts(layer: Any, convert: Callable[[Any], object]) -> bool:
     return True
 
 
-def last_line(error: Exception) -> str:
-    """Return the end of a converter's message, which may be pages long."""
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    return lines[-1].strip()[:200] if lines else type(error).__name__
+def reason(error: Exception) -> str:
+    """Return the line of a converter's message that says what is wrong; the message may be pages long."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "error:" in line or "No Op registered" in line]
+    return (telling or lines[-1:] or [type(error).__name__])[0][:200]

@@ -11,8 +11,8 @@ import pytest
 
 from analyte.contract.errors import AnalyteError, InputError, IntegrityError
 from analyte.export.adoption.spec import InputSection, ModelSpec, OutputSection
-from analyte.export.adoption.wrapping import load_foreign, under_contract
-from analyte.export.trained_model import load_model, predict
+from analyte.export.adoption.wrapping import as_owner, load_foreign, under_contract
+from analyte.export.trained_model import cloned, load_model, predict
 
 _SIZE = 32
 
@@ -224,3 +224,70 @@ def test_damaged_files(tmp_path: Path, keep: float) -> None:
     file.write_bytes(data[: int(keep if keep >= 1 else keep * len(data))])
     with pytest.raises(AnalyteError):
         load_foreign(file, stated())
+
+
+def test_names_that_the_contract_needs_itself(tmp_path: Path) -> None:
+    """Layers of the names that Keras gives by default, and of those of the contract, in a fresh session."""
+    image = keras.Input((_SIZE, _SIZE, 3), name="photograph")
+    x = keras.layers.Rescaling(1 / 255.0, name="image")(image)
+    x = keras.layers.Conv2D(4, 3, padding="same", name="value")(x)
+    x = keras.layers.Add(name="add")([x, keras.layers.Conv2D(4, 1, name="features")(x)])
+    x = keras.layers.Multiply(name="multiply")([x, x])
+    x = keras.layers.GlobalAveragePooling2D(name="sigma")(x)
+    x = keras.layers.Reshape((4,), name="reshape")(keras.layers.ReLU(name="flip")(x))
+    model = keras.Model(image, keras.layers.Dense(1, name="cast")(x))
+    file = saved(tmp_path, model)
+    wanted = np.asarray(model(pictures()[:, 0, :, :, ::-1].astype(np.float32))).ravel()
+    keras.backend.clear_session()
+    spec = stated(input={"channels": "bgr"})
+    said = predict(under_contract(load_foreign(file, spec), spec, 1.0), pictures()).value
+    assert said == pytest.approx(wanted, rel=1e-4)
+
+
+def test_half_precision_is_refused(tmp_path: Path) -> None:
+    image = keras.Input((_SIZE, _SIZE, 3))
+    x = keras.layers.Conv2D(4, 3, dtype="mixed_float16", name="halved")(image)
+    model = keras.Model(image, tail(keras.layers.AveragePooling2D(8)(x)))
+    with pytest.raises(InputError, match="half precision; expected float32; got 'halved'"):
+        load_foreign(saved(tmp_path, model), stated())
+
+
+def adapted() -> Any:
+    layer = keras.layers.Normalization()
+    layer.adapt(np.random.default_rng(2).uniform(0, 255, (64, _SIZE, _SIZE, 3)))
+    return layer
+
+
+@pytest.mark.parametrize("views", [1, 2])
+def test_normalizations_keep_what_they_learned(tmp_path: Path, views: int) -> None:
+    """Also those within another layer, as several views are normalized."""
+    shape = (_SIZE, _SIZE, 3)
+    image = keras.Input(shape if views == 1 else (views, *shape))
+    scaled = adapted()(image) if views == 1 else keras.layers.TimeDistributed(adapted())(image)
+    pool = keras.layers.AveragePooling2D(8) if views == 1 else keras.layers.AveragePooling3D((1, 8, 8))
+    model = keras.Model(image, tail(pool(scaled)))
+    foreign = load_foreign(saved(tmp_path, model), stated())
+    images = np.concatenate([pictures()] * views, axis=1)
+    wrapped = under_contract(foreign, stated(), 1.0)
+    wanted = as_owner(foreign, stated(), images)
+    assert np.ptp(wanted) > 1e-3
+    assert predict(wrapped, images).value == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+    assert predict(cloned(wrapped), images).value == pytest.approx(wanted, rel=1e-4, abs=1e-4)
+
+
+def test_one_output_under_a_name(tmp_path: Path) -> None:
+    image = keras.Input((_SIZE, _SIZE, 3))
+    model = keras.Model(image, {"mL": tail(keras.layers.AveragePooling2D(8)(image))})
+    foreign = load_foreign(saved(tmp_path, model), stated())
+    said = predict(under_contract(foreign, stated(), 1.0), pictures()).value
+    assert said == pytest.approx(as_owner(foreign, stated(), pictures()), rel=1e-4)
+
+
+def test_too_many_features_are_left_in_the_trunk(tmp_path: Path) -> None:
+    image = keras.Input((_SIZE, _SIZE, 3))
+    model = keras.Model(image, keras.layers.Dense(1)(keras.layers.Flatten(name="wide")(image)))
+    file = saved(tmp_path, model)
+    found = predict(under_contract(load_foreign(file, stated()), stated(), 1.0), pictures()).features
+    assert found.shape == (5, 1)
+    with pytest.raises(InputError, match="no layer 'wide' that gives up to 2048 features"):
+        load_foreign(file, stated(features="wide"))

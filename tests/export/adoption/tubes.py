@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
+from analyte.contract.imaging import read_image
 
 SIZE = 64
 SESSIONS = 16
@@ -54,7 +55,7 @@ def train_arrays(folder: Path) -> tuple[Float32Array, Float64Array]:
     """Return training pictures, float32 ``[N, SIZE, SIZE, 3]``, RGB, 0 to 255, and their values ``[N]``."""
     with (folder / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
-    pictures = [cv2.imread(str(folder / row["path"]))[:, :, ::-1] for row in rows]
+    pictures = [read_image(folder / row["path"])[:, :, ::-1] for row in rows]
     return np.stack(pictures).astype(np.float32), np.array([float(row["value"]) for row in rows])
 
 

@@ -220,9 +220,8 @@ def _disagreement(trained: Trained, value: Float64Array, by_baseline: Float64Arr
 
 
 def _run_samples(trained: Trained) -> RunSamples:
-    seed = trained.settings.fit.seed
     train, val = (
-        part.take(spread_over_levels(part.data.values, part.sessions, seed=seed))
+        part.take(spread_over_levels(part.data.values, part.sessions))
         for part in (trained.train, trained.val)
     )
     return RunSamples(

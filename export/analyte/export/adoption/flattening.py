@@ -6,10 +6,18 @@ loses.
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import keras
+
+from analyte.export.trained_model import IMAGE, OUTPUTS, cloned
+
+TO_INPUT, TO_FEATURES, TO_NUMBER, TO_UNIT, TO_SIGMA = (
+    "to_input", "to_features", "to_number", "to_unit", "to_sigma",
+)  # fmt: skip
+"""Names of the layers that bring a model under the graph contract."""
+RESERVED = frozenset({IMAGE, *OUTPUTS, TO_INPUT, TO_FEATURES, TO_NUMBER, TO_UNIT, TO_SIGMA, "flip"})
+"""Names that no layer of the model may keep."""
 
 
 def flatten(model: keras.Model) -> keras.Model:
@@ -18,12 +26,7 @@ def flatten(model: keras.Model) -> keras.Model:
     flat = copies.flat(model)
     copies.copy_weights()
     # Copied once more: what was inlined has been called twice, and would look like a layer that is shared.
-    once = keras.models.clone_model(flat)
-    once.set_weights(flat.get_weights())
-    for layer in once.layers:
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # it computes with copies of its weights
-    return once
+    return cloned(flat)
 
 
 class _Copies:
@@ -32,7 +35,7 @@ class _Copies:
     def __init__(self) -> None:
         self._made: dict[int, Any] = {}
         self._pairs: list[tuple[Any, Any]] = []
-        self._names: Counter[str] = Counter()
+        self._names = set(RESERVED)
 
     def flat(self, model: keras.Model) -> keras.Model:
         """Return the graph of a model with those of the models within it in their places."""
@@ -56,13 +59,19 @@ class _Copies:
 
     def _new(self, layer: Any) -> Any:
         config = layer.get_config()
-        self._names[layer.name] += 1
-        if self._names[layer.name] > 1:
-            config["name"] = f"{layer.name}_{self._names[layer.name]}"
+        config["name"] = self._free_name(layer.name)
         copy = type(layer).from_config(config)
         if isinstance(layer, keras.layers.Layer):  # others are operations, which have no weights
             self._pairs.append((layer, copy))
         return copy
+
+    def _free_name(self, wanted: str) -> str:
+        name, count = wanted, 1
+        while name in self._names:
+            count += 1
+            name = f"{wanted}_{count}"
+        self._names.add(name)
+        return name
 
 
 def _inline(layer: Any, *inputs: Any, **options: Any) -> Any:

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 
 from analyte.contract.arrays import Float64Array
+from analyte.export.trained_model import finalize_normalizations
 
 _LINEAR = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.Dense)
 
@@ -39,8 +40,7 @@ def fold_normalizations(model: keras.Model) -> keras.Model:
             continue
         before = model.get_layer(layer.name)
         layer.set_weights(_fused(before, norms[layer.name]) if layer.name in norms else before.get_weights())
-        if isinstance(layer, keras.layers.Normalization):
-            layer.finalize_state()  # it computes with copies of its weights
+    finalize_normalizations(folded)
     return folded
 
 

@@ -16,7 +16,7 @@ from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.calibration_curve import disagreement_limit, fit_baseline
 from analyte.contract.covariates import CovariateSpec
 from analyte.contract.dataset import Dataset, Sample, sample_hashes
-from analyte.contract.errors import DatasetError, InputError
+from analyte.contract.errors import DatasetError, InputError, IntegrityError
 from analyte.contract.foreign import ForeignCalibration, calibrate_foreign
 from analyte.contract.interval import COVERAGE, calibrate_interval
 from analyte.contract.labels_file import SPEC_FILE, load_dataset
@@ -24,12 +24,12 @@ from analyte.contract.metrics import regression_metrics
 from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec
 from analyte.contract.run import MODEL_FILE, DatasetRecord, RunRecord, RunSamples, save_record
-from analyte.contract.sampling import TRAVELLING, spread_over_levels
+from analyte.contract.sampling import spread_over_levels
 from analyte.contract.splits import assign_splits, new_by
 from analyte.contract.verdict import compare_with_curve
 from analyte.contract.versions import installed_versions
 from analyte.export.adoption.spec import ModelSpec
-from analyte.export.adoption.wrapping import Foreign, load_foreign, under_contract
+from analyte.export.adoption.wrapping import Foreign, as_owner, load_foreign, under_contract
 from analyte.export.trained_model import predict
 from analyte.runtime.engines.protocol import Prediction
 
@@ -38,6 +38,10 @@ RECIPE = "adopted"
 _SEED = 0
 _LEAST = 32
 """Samples of a split below which neither ranges nor an interval can be trusted."""
+_COMPARED = 32
+"""Pictures on which the model is compared with what it was before."""
+_FLOAT_NOISE = 2e-5
+"""What folding normalizations in another precision may move, as a share of range and value."""
 _GUESS = 4
 """The middle of the range, always said, errs by a quarter of it where values are spread evenly."""
 _LIBRARIES = ("tensorflow", "keras", "numpy", "opencv-python-headless")
@@ -78,6 +82,7 @@ def adopt(file: Path, spec: ModelSpec, calibration: Path, folder: Path) -> RunRe
     train, val = (_load(dataset, split, preprocessing) for split in ("train", "val"))
     sigma = _typical_error(under_contract(foreign, spec, 1.0), val, dataset)
     model = under_contract(foreign, spec, sigma)
+    _check_unchanged(model, foreign, spec, val, dataset, file)
     model.save(folder / MODEL_FILE)
     RunSamples(
         train.images, train.values, tuple(train.sessions), val.images, val.values, tuple(val.sessions)
@@ -154,8 +159,6 @@ def _load(dataset: Dataset, split: str, spec: PreprocessingSpec) -> _Part:
     index = spread_over_levels(
         np.asarray([sample.value for sample in samples]),
         [sample.session for sample in samples],
-        TRAVELLING,
-        seed=_SEED,
     )
     samples = tuple(samples[i] for i in index)
     with tqdm(total=len(samples), desc=f"read {split}", file=sys.stderr, disable=None, leave=False) as bar:
@@ -175,6 +178,24 @@ def _typical_error(model: keras.Model, val: _Part, dataset: Dataset) -> float:
         )
     floor = 1e-6 * dataset.spec.label.span
     return max(regression_metrics(val.values, said).rmse, floor)
+
+
+def _check_unchanged(
+    model: keras.Model, foreign: Foreign, spec: ModelSpec, val: _Part, dataset: Dataset, file: Path
+) -> None:
+    """Refuse a model that says something else than the file's own: all that follows is judged by it."""
+    images = val.images[:_COMPARED]
+    wanted = as_owner(foreign, spec, images)
+    apart = float(np.max(np.abs(predict(model, images).value - wanted)))
+    allowed = _FLOAT_NOISE * (dataset.spec.label.span + float(np.max(np.abs(wanted))))
+    if not apart <= allowed:
+        raise IntegrityError(
+            "under the graph contract the model does not say what it said before",
+            where=file,
+            expected=f"deviations up to {allowed:.2g} {spec.unit}",
+            got=f"{apart:.3g} {spec.unit}",
+            fix="Please report it, with the model",
+        )
 
 
 def _record(

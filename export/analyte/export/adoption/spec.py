@@ -71,8 +71,8 @@ class ModelSpec(_Section):
     analyte: str | None = Field(default=None, min_length=1)
     """What is measured, where no ``dataset.toml`` says so."""
     unseen: Literal["val", "all"]
-    """Which labelled pictures the model's training never saw: those that the split column marks ``val``, or
-    all. Interval and refusals are calibrated on such pictures only."""
+    """Which labelled pictures the model's training never saw: those that the split column marks ``val``
+    or ``test``, or all. Interval and refusals are calibrated on such pictures only."""
     input: InputSection
     output: OutputSection = OutputSection()
     features: str | None = Field(default=None, min_length=1)

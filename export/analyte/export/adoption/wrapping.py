@@ -11,14 +11,24 @@ from typing import Any
 import keras
 import numpy as np
 
+from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.errors import InputError, IntegrityError
-from analyte.contract.run import FEATURES_LAYER
-from analyte.export.adoption.flattening import flatten
+from analyte.contract.run import FEATURES_LAYER, graph_input
+from analyte.export.adoption.flattening import (
+    TO_FEATURES,
+    TO_INPUT,
+    TO_NUMBER,
+    TO_SIGMA,
+    TO_UNIT,
+    flatten,
+)
 from analyte.export.adoption.folding import fold_normalizations
 from analyte.export.adoption.spec import CHANNELS, ModelSpec
 from analyte.export.trained_model import IMAGE, check_finite, check_model_file
 
-_UNKNOWN = re.compile(r"(?:Could not locate class|Unknown layer:?) '?(\w+)")
+_UNKNOWN = re.compile(r"(?:Could not locate (?:class|function)|Unknown layer:?) '?(\w+)")
+_WIDEST = 2048
+"""Most features: what tells foreign pictures apart takes their covariance."""
 _CAMERA = ((0.0,) * CHANNELS, (255.0,) * CHANNELS)
 _DOCS = "See docs/bring-your-own.md"
 
@@ -27,7 +37,10 @@ _DOCS = "See docs/bring-your-own.md"
 class Foreign:
     """A model that analyte did not train, flat, and what it takes."""
 
+    original: keras.Model
+    """As it was loaded."""
     model: keras.Model
+    """The same, flat and with its normalizations folded."""
     views: int
     size: int
     """Edge of the square picture, pixels."""
@@ -41,12 +54,14 @@ def load_foreign(file: Path, spec: ModelSpec) -> Foreign:
     Raises: InputError for a model that takes or gives something else, or holds Python code; IntegrityError
     for a damaged file.
     """
-    model = flatten(_load(file))
+    original = _load(file)
+    _check_precision(original, file)
+    model = flatten(original)
     check_finite(model, file)
     model = fold_normalizations(model)
     views, size = _picture(model, spec, file)
     _check_output(model, file)
-    return Foreign(model, views, size, _features(model, spec, file))
+    return Foreign(original, model, views, size, _features(model, spec, file))
 
 
 def _load(file: Path) -> keras.Model:
@@ -85,6 +100,19 @@ def _unreadable(error: Exception, file: Path) -> InputError | IntegrityError:
             fix="Write them as stock layers and save the model again",
         )
     return IntegrityError("not a readable Keras model", where=file, got=error)
+
+
+def _check_precision(model: keras.Model, file: Path) -> None:
+    """Refuse layers that compute in half precision: the files compute in float32, and would say otherwise."""
+    half = [layer.name for layer in model._flatten_layers() if "16" in str(layer.compute_dtype)]
+    if half:
+        raise InputError(
+            "the model computes in half precision",
+            where=file,
+            expected="float32",
+            got=f"{half[0]!r} and {len(half) - 1} more layers",
+            fix="Build it under keras.config.set_dtype_policy('float32'), give it the weights, and save it",
+        )
 
 
 def _picture(model: keras.Model, spec: ModelSpec, file: Path) -> tuple[int, int]:
@@ -154,20 +182,19 @@ def _features(model: keras.Model, spec: ModelSpec, file: Path) -> Any:
     """Return the tensor at which trunk and head meet."""
     if spec.features is not None:
         return _named(model, spec.features, file)
-    weighted = [layer for layer in model.layers if layer.weights and len(layer.output.shape) == 2]
-    last = weighted[-1] if weighted else None
-    given: Any = None if last is None else last.input
-    if given is not None and len(getattr(given, "shape", ())) == 2 and _separates(model, given):
+    weighted = [layer for layer in model.layers if layer.weights and len(_shape(layer.output)) == 2]
+    given: Any = weighted[-1].input if weighted else None
+    if _are_features(given) and _separates(model, given):
         return given
-    return model.output
+    return model.outputs[0]
 
 
 def _named(model: keras.Model, name: str, file: Path) -> Any:
-    flat = [layer for layer in model.layers if len(getattr(layer.output, "shape", ())) == 2]
+    flat = [layer for layer in model.layers if _are_features(layer.output)]
     found = [layer for layer in flat if layer.name == name]
     if not found or not _separates(model, found[0].output):
         raise InputError(
-            f"no layer {name!r} that gives features [N, F] and through which everything goes",
+            f"no layer {name!r} that gives up to {_WIDEST} features [N, F] and that everything goes through",
             where=file,
             expected=", ".join(layer.name for layer in flat if _separates(model, layer.output)) or "none",
             fix="Correct or leave out features in the specification",
@@ -175,10 +202,21 @@ def _named(model: keras.Model, name: str, file: Path) -> Any:
     return found[0].output
 
 
+def _shape(tensor: Any) -> tuple[Any, ...]:
+    """Return the shape of a tensor; nothing for what a layer of several outputs gives."""
+    return tuple(getattr(tensor, "shape", ()))
+
+
+def _are_features(tensor: Any) -> bool:
+    """Whether a tensor is ``[N, F]`` of no more features than can be told apart."""
+    shape = _shape(tensor)
+    return len(shape) == 2 and shape[1] is not None and shape[1] <= _WIDEST
+
+
 def _separates(model: keras.Model, tensor: Any) -> bool:
     """Whether everything between picture and value goes through a tensor."""
     try:
-        keras.Model(tensor, model.output)
+        keras.Model(tensor, model.outputs[0])
     except ValueError:  # something goes around it
         return False
     return True
@@ -188,22 +226,36 @@ def under_contract(foreign: Foreign, spec: ModelSpec, sigma: float) -> keras.Mod
     """Return the model under the graph contract; ``sigma``: of every value, label's unit."""
     shape = (foreign.size, foreign.size, CHANNELS)
     image = keras.Input(shape if foreign.views == 1 else (foreign.views, *shape), dtype="uint8", name=IMAGE)
+    layers, exact = keras.layers, {"dtype": "float32"}
     trunk = keras.Model(foreign.model.inputs[0], foreign.features)
     features = trunk.call(_as_taken(image, foreign, spec))
-    features = keras.ops.reshape(keras.ops.cast(features, "float32"), (-1, _width(foreign.features)))
-    features = keras.layers.Identity(name=FEATURES_LAYER)(features)
+    features = layers.Reshape((_width(foreign.features),), name=TO_FEATURES, **exact)(features)
+    features = layers.Identity(name=FEATURES_LAYER)(features)
     said = features
-    if foreign.features is not foreign.model.output:
-        said = keras.Model(foreign.features, foreign.model.output).call(features)
-    value = keras.ops.reshape(keras.ops.cast(said, "float32"), (-1,))
-    value = value * spec.output.scale + spec.output.offset
+    if foreign.features is not foreign.model.outputs[0]:
+        said = keras.Model(foreign.features, foreign.model.outputs[0]).call(features)
+    number = layers.Reshape((), name=TO_NUMBER, **exact)(said)
+    value = layers.Rescaling(spec.output.scale, spec.output.offset, name=TO_UNIT, **exact)(number)
     outputs = {
-        "value": keras.layers.Identity(name="value")(value),
+        "value": layers.Identity(name="value")(value),
         # Of the value, so that a number that is not finite has no finite sigma.
-        "sigma": keras.layers.Identity(name="sigma")(value * 0.0 + sigma),
+        "sigma": layers.Identity(name="sigma")(layers.Rescaling(0.0, sigma, name=TO_SIGMA, **exact)(value)),
         "features": features,
     }
     return keras.Model(image, outputs, name="adopted")
+
+
+def as_owner(foreign: Foreign, spec: ModelSpec, images: UInt8Array) -> Float64Array:
+    """Return what the loaded model itself says of ``[N, V, S, S, 3]``, RGB: ``[N]``, label's unit."""
+    pictures = graph_input(images)
+    if spec.input.channels == "bgr":
+        pictures = pictures[..., ::-1]
+    if foreign.model.inputs[0].dtype != "uint8":
+        black, white = np.asarray(spec.input.black), np.asarray(spec.input.white)
+        pictures = (black + pictures * ((white - black) / 255.0)).astype(np.float32)
+    (said,) = keras.tree.flatten(foreign.original(pictures, training=False))
+    numbers: Float64Array = keras.ops.convert_to_numpy(said).astype(np.float64).ravel()
+    return spec.output.scale * numbers + spec.output.offset
 
 
 def _width(features: Any) -> int:
@@ -220,8 +272,7 @@ def _as_taken(image: Any, foreign: Foreign, spec: ModelSpec) -> Any:
     scale, offset = (white - black) / 255.0, black
     if len(set(scale)) == len(set(offset)) == 1:
         scale, offset = scale[:1], offset[:1]
-    name = "to_input"
-    return keras.layers.Rescaling(_plain(scale), _plain(offset), name=name, dtype=dtype)(flipped)
+    return keras.layers.Rescaling(_plain(scale), _plain(offset), name=TO_INPUT, dtype=dtype)(flipped)
 
 
 def _plain(numbers: Any) -> float | list[float]:

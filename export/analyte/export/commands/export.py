@@ -93,6 +93,8 @@ def command(
         raise click.UsageError("Missing option '-o' / '--out'.")
     if out is not None and sensitivity:
         raise click.UsageError("--sensitivity writes nothing: leave --out away.")
+    if sensitivity and (names or keep_float or allow_degraded or overwrite):
+        raise click.UsageError("--sensitivity goes with RUN or --model and --json only.")
     formats = _chosen(names)
     if out is not None:
         check_output(out, overwrite=overwrite, marker=MANIFEST_FILE)

@@ -25,8 +25,8 @@ from analyte.export.head_refit import refit
 from analyte.export.keras_to_tflite import keras_to_tflite
 from analyte.export.source import Source
 from analyte.export.tflite_graph import TfliteGraph
-from analyte.export.trained_model import IMAGE, FeatureCorrection, inputs_of, split_head
-from analyte.export.unsupported import UnsupportedError
+from analyte.export.trained_model import IMAGE, FeatureCorrection, cloned, inputs_of, split_head
+from analyte.export.unsupported import UnsupportedError, reason
 from analyte.runtime.engines.associated_files import HEAD_FILE, attach
 
 _OUTPUTS = ("features",)
@@ -74,7 +74,7 @@ def _integers(source: Source) -> bytes:
         except Exception as error:
             raise UnsupportedError(
                 "the network has layers that cannot compute in integers",
-                got=str(error).strip().splitlines()[-1],
+                got=reason(error),
                 fix=_FIX,
             ) from error
     _check(data)
@@ -117,8 +117,7 @@ def _float_trunk(source: Source) -> keras.Model:
     trunk, _ = split_head(source.model)
     image = inputs_of(source.model)[IMAGE]
     given = keras.Input(image.shape[1:], dtype="float32", name=IMAGE)
-    copy = keras.models.clone_model(trunk, input_tensors=given)
-    copy.set_weights(trunk.get_weights())
+    copy = cloned(trunk, input_tensors=given)
     balance_planes(copy, source.calibration)
     return keras.Model(copy.inputs[0], {"features": copy.outputs[0]}, name=source.model.name)
 
