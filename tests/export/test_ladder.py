@@ -14,9 +14,11 @@ import pytest
 from analyte.contract.manifest import Manifest
 from analyte.contract.run import load_samples
 from analyte.export import formats
+from analyte.export.fake_quantization import quantized_like_a_device
 from analyte.export.formats import FORMATS
 from analyte.export.gate import Judged
 from analyte.export.ladder import RUNGS, Ladder
+from analyte.export.quantize_tflite import quantize_tflite
 from analyte.export.sensitivity import layer_losses
 from analyte.export.source import Source
 from analyte.export.trained_model import load_model, predict
@@ -199,3 +201,24 @@ def test_climbs_until_it_passes(
     assert artifact.quantized_by == "equalization"
     assert len(seen) == 2
     assert "equalization" in outcome.stdout
+
+
+def test_depthwise_convolutions_round_like_a_device(run: Path) -> None:
+    images = load_samples(run).train_images[::2]
+    layers = keras.layers
+    keras.utils.set_random_seed(4)
+    image = keras.Input((16, 16, 3), dtype="uint8", name="image")
+    x = layers.ReLU()(layers.Conv2D(6, 3, padding="same")(layers.Rescaling(1 / 255)(image)))
+    x = layers.DepthwiseConv2D(3, strides=2, padding="same", depth_multiplier=2, name="deep")(x)
+    features = layers.Identity(name="features")(layers.GlobalAveragePooling2D()(layers.ReLU(6.0)(x)))
+    value = layers.Dense(1)(features)[:, 0]
+    exact = keras.Model(image, {"value": value, "sigma": value * 0.0 + 1.0, "features": features})
+    fake = quantized_like_a_device(exact, Source(exact, images))
+    assert fake.layers == ("deep",)
+    said, wanted = (predict(model, images).features for model in (fake.model, exact))
+    apart = np.abs(said - wanted).max()
+    assert 0.0 < apart < 0.02 * wanted.max()
+    device = open_engine(
+        quantize_tflite(Source(exact, images).tflite, Source(exact, images).tflite_ranges), "litert", "cpu"
+    )
+    assert np.abs(device.run(images).features - said).max() < 0.01 * wanted.max()

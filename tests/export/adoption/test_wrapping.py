@@ -291,3 +291,21 @@ def test_too_many_features_are_left_in_the_trunk(tmp_path: Path) -> None:
     assert found.shape == (5, 1)
     with pytest.raises(InputError, match="no layer 'wide' that gives up to 2048 features"):
         load_foreign(file, stated(features="wide"))
+
+
+def test_a_network_of_many_layers(tmp_path: Path) -> None:
+    """MobileNetV2 within a model, as most people have it: taken apart, folded, and unchanged."""
+    trunk = keras.applications.MobileNetV2((64, 64, 3), alpha=0.35, include_top=False, weights=None)
+    for layer in trunk.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    images = pictures(8, 64)
+    trunk(images[:, 0].astype(np.float32) / 127.5 - 1.0, training=True)
+    model = keras.Sequential([trunk, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1)])
+    spec = stated(input={"black": -1.0, "white": 1.0})
+    foreign = load_foreign(saved(tmp_path, model), spec)
+    assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in foreign.model.layers)
+    said = predict(under_contract(foreign, spec, 1.0), images)
+    wanted = as_owner(foreign, spec, images)
+    assert said.features.shape == (8, 1280)
+    assert np.abs(said.value - wanted).max() < 1e-3 * np.ptp(wanted)
