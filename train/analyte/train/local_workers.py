@@ -90,6 +90,7 @@ def local_workers(count: int) -> Iterator[LocalWorkers]:
     Raises: UnavailableError when one of them ends badly.
     """
     others: list[_Other] = []
+    before = {name: os.environ.get(name) for name in (CLUSTER, _THREADS)}
     if count == 1 and os.environ.get(CLUSTER):
         click.echo(f"analyte: {CLUSTER} is set: waiting for all its workers", err=True)
     if count > 1 and not os.environ.get(CLUSTER):
@@ -104,6 +105,11 @@ def local_workers(count: int) -> Iterator[LocalWorkers]:
         raise local.failure() or error from error
     finally:
         local.dismiss()
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _start(addresses: list[str], number: int) -> _Other:

@@ -12,7 +12,6 @@ import numpy as np
 
 from analyte.contract.arrays import Float64Array
 from analyte.contract.calibration_curve import disagreement_limit
-from analyte.contract.dataset import sample_hashes
 from analyte.contract.foreign import ForeignCalibration, calibrate_foreign
 from analyte.contract.interval import COVERAGE, IntervalCalibration, calibrate_interval
 from analyte.contract.metrics import regression_metrics
@@ -128,13 +127,7 @@ def _record(
         preprocessing=trained.preprocessing,
         covariates=trained.covariates,
         parameters=model.count_params(),
-        dataset=DatasetRecord(
-            name=dataset.spec.name,
-            sha256=dataset.digest(),
-            licence=dataset.spec.licence,
-            counts=dataset.counts(),
-            seen=tuple(sorted(sample_hashes((*trained.train.samples, *val.samples)))),
-        ),
+        dataset=DatasetRecord.of(dataset, (*trained.train.samples, *val.samples)),
         splits={sample.id: sample.split or "" for sample in dataset.samples},
         baseline=trained.baseline,
         interval=interval,
