@@ -78,3 +78,19 @@ def test_no_file_is_measured_twice(
     # Of the source, and of what each format's refit makes of it.
     assert len(measured) == 3
     assert measured.count(source.tflite) == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_depthwise_convolutions_are_known_by_name(kept: bool, pictures: UInt8Array) -> None:
+    """The converter to ONNX turns their weights, which lose their name by it."""
+    keras.utils.set_random_seed(2)
+    image = keras.Input((8, 8, 3), dtype="uint8", name="image")
+    x = keras.layers.Conv2D(6, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(image))
+    x = keras.layers.DepthwiseConv2D(3, padding="same", activation="relu", name="deep")(x)
+    features = keras.layers.Identity(name="features")(keras.layers.GlobalAveragePooling2D()(x))
+    value = keras.layers.Dense(1)(features)[:, 0]
+    model = keras.Model(image, {"value": value, "sigma": value * 0.0 + 1.0, "features": features})
+    source = Source(model, pictures, keep_float=frozenset({"deep"} if kept else ()))
+    assert in_integers(FORMATS["onnx-int8"].convert(source), "onnx") == (set() if kept else {6})
+    kinds = TfliteGraph(FORMATS["tflite-int8"].convert(source))
+    assert ("QUANTIZE" in [kinds.kind(operator) for operator in kinds.operators]) is not kept

@@ -16,6 +16,7 @@ import numpy as np
 
 from analyte.contract.bundle import record_file, write_manifest
 from analyte.contract.errors import InputError, ParityError
+from analyte.contract.figures_of_merit import calibration_line, detection_limits
 from analyte.contract.manifest import (
     CARD_FILE,
     GOLDEN_FILE,
@@ -124,7 +125,8 @@ def write_bundle(
     if report is not None:
         shutil.copyfile(run / RUN_REPORT_FILE, report)
     (folder / CARD_FILE).write_text(card_text(name, record, artifacts, report), "utf-8")
-    manifest = _manifest(name, record, samples, artifacts, folder, report)
+    limits = _detection_limits(judges.validation)
+    manifest = _manifest(name, record, samples, artifacts, folder, report, limits)
     write_manifest(manifest, folder)
     return manifest
 
@@ -267,6 +269,14 @@ def _write_golden(model: keras.Model, samples: RunSamples, path: Path) -> Judged
     return Judged(images, samples.val_values[chosen], prediction, covariates=covariates)
 
 
+def _detection_limits(validation: Judged) -> tuple[float | None, float | None]:
+    """Return LOD and LOQ after ICH Q2(R2) on the validation split, label's unit; None where it gives none."""
+    said = validation.keras.value.astype(np.float64)
+    slope, _, _, residual_sd = calibration_line(validation.true, said)
+    lod, loq = detection_limits(validation.true, slope, residual_sd)
+    return lod.value, loq.value
+
+
 def _manifest(
     name: str,
     record: RunRecord,
@@ -274,6 +284,7 @@ def _manifest(
     artifacts: Sequence[Artifact],
     folder: Path,
     report: Path | None,
+    limits: tuple[float | None, float | None],
 ) -> Manifest:
     return Manifest(
         name=name,
@@ -287,6 +298,8 @@ def _manifest(
         interval=record.interval,
         baseline=record.baseline,
         disagreement_limit=record.disagreement_limit,
+        lod=limits[0],
+        loq=limits[1],
         foreign=record.foreign,
         artifacts=tuple(artifacts),
         golden=record_file(folder / GOLDEN_FILE),

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from analyte.contract.native_output import native_stderr_off
 from analyte.export.frozen_graph import saved_model
+from analyte.export.tflite_simplification import simplify_tflite
 from analyte.export.unsupported import UnsupportedError, convert_model, reason
 
 
@@ -36,4 +37,4 @@ def _converted(frozen: Any, configure: Callable[[tf.lite.TFLiteConverter], None]
         # TensorFlow's ConverterError has no base but Exception.
         except Exception as error:
             raise UnsupportedError("TFLite has no operator for every layer", got=reason(error)) from error
-    return data
+    return simplify_tflite(data)

@@ -36,7 +36,7 @@ def float_nodes(graph: Any, keep_float: Collection[str] = (), layers: Sequence[s
         if follows or node.op_type == "Conv":
             behind.update(node.output)
         if node.op_type == "Conv":
-            if not follows or layer_of(node.input[1], layers) in keep_float:
+            if not follows or _layer_of(node, layers) in keep_float:
                 kept.append(node.name)
                 continue
             convolved.update(node.output)
@@ -49,6 +49,13 @@ def float_nodes(graph: Any, keep_float: Collection[str] = (), layers: Sequence[s
         elif node.op_type in ("AveragePool", "MaxPool"):
             kept.append(node.name)
     return kept
+
+
+def _layer_of(convolution: Any, layers: Sequence[str]) -> str | None:
+    """Return the Keras layer of a convolution: depthwise weights are turned, and lose their name, not so the
+    bias."""
+    names = (*convolution.input[1:], *convolution.output)
+    return next((layer for name in names if (layer := layer_of(name, layers)) is not None), None)
 
 
 def average_by_convolution(graph: Any, but: Collection[str]) -> None:
@@ -114,33 +121,45 @@ def first_weights(graph: Any) -> list[str]:
 
 
 def store_small(graph: Any) -> None:
-    """Store the weights of what stays in float in fewer bits: dense layers in eight, all others in sixteen.
+    """Store the weights of what stays in float in fewer bits: dense layers and windows in eight, others in
+    sixteen.
 
     Dense layers come after the averages over the picture, where the rounding of a weight hardly shows; the
-    first convolution's does.
+    first convolution's does. A window on the picture keeps its 0 and 1, and its edge is steep enough for 127
+    steps.
     """
     known = constants(graph)
     done: set[str] = set()
     kept: set[str] = set()
     for node in list(graph.node):
-        name = node.input[1] if node.op_type in _DENSE else ""
-        if not name or name in done:
-            continue
-        weights = known.get(name)
-        if weights is None or weights.dtype != np.float32 or weights.size < SMALL or weights.ndim != 2:
-            continue
-        turned = any(entry.name == "transB" and entry.i for entry in node.attribute)
-        axis = 0 if turned else 1
-        step = np.maximum(np.abs(weights).max(axis=1 - axis) / MAX_WEIGHT, LEAST_STEP).astype(np.float32)
-        integers = np.rint(weights / np.expand_dims(step, 1 - axis)).astype(np.int8)
-        done.add(name)
-        whole, steps = f"{name}_whole", f"{name}_step"
-        # Steps are a hundredth of the weights: too small for half precision.
-        kept.add(steps)
-        # Not DequantizeLinear, which ONNX Runtime would run anew for every picture.
-        _replace(graph, whole, [(f"{name}_integers", integers)], "Cast", to=onnx.TensorProto.FLOAT)
-        _replace(graph, name, [(steps, np.expand_dims(step, 1 - axis))], "Mul", whole)
+        for name in node.input:
+            weights = known.get(name)
+            if name in done or weights is None or weights.dtype != np.float32 or weights.size < SMALL:
+                continue
+            reach = _reach(node, weights)
+            if reach is None:
+                continue
+            step = np.maximum(reach / MAX_WEIGHT, LEAST_STEP).astype(np.float32)
+            done.add(name)
+            whole, steps = f"{name}_whole", f"{name}_step"
+            # Steps are a hundredth of the weights: too small for half precision.
+            kept.add(steps)
+            integers = np.rint(weights / step).astype(np.int8)
+            # Not DequantizeLinear, which ONNX Runtime would run anew for every picture.
+            _replace(graph, whole, [(f"{name}_integers", integers)], "Cast", to=onnx.TensorProto.FLOAT)
+            _replace(graph, name, [(steps, step)], "Mul", whole)
     store_half(graph, kept)
+
+
+def _reach(node: Any, weights: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
+    """Return the largest magnitude of each row of weights, to be broadcast against them; None where they do
+    not go into eight bits."""
+    if node.op_type in _DENSE and weights.ndim == 2:
+        turned = any(entry.name == "transB" and entry.i for entry in node.attribute)
+        return np.asarray(np.abs(weights).max(axis=1 if turned else 0, keepdims=True))
+    if node.op_type == "Mul" and float(weights.min()) >= 0.0:
+        return np.asarray(weights.max())
+    return None
 
 
 def _replace(

@@ -43,6 +43,21 @@ class Scale:
     axis: int = 0
 
 
+class _SharingBuilder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers ships no types
+    """Writes equal arrays once: shapes and zero points repeat, and several tables may refer to one vector."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[tuple[str, bytes], int] = {}
+
+    def CreateNumpyVector(self, x: npt.NDArray[Any]) -> int:  # noqa: N802 # the name is flatbuffers'
+        """Return where an array lies in the file."""
+        key = (x.dtype.str, x.tobytes())
+        if key not in self._written:
+            self._written[key] = super().CreateNumpyVector(x)
+        return self._written[key]
+
+
 class TfliteGraph:
     """The only subgraph of a TFLite file. Tensors are named by their index."""
 
@@ -138,14 +153,29 @@ class TfliteGraph:
         self._model.operatorCodes.append(code)
         return len(self._model.operatorCodes) - 1
 
-    def pack(self) -> bytes:
-        """Return the file. Only inputs and outputs keep their names."""
-        self._drop_unused({*self.outputs, *(int(index) for index in self._graph.inputs)})
-        builder = flatbuffers.Builder(_FLATBUFFER_BYTES)
+    def pack(self, *, keep_names: bool = False) -> bytes:
+        """Return the file. ``keep_names``: of all tensors, not of inputs and outputs only."""
+        self._merge_constants()
+        self._drop_unused({*self.outputs, *(int(index) for index in self._graph.inputs)}, keep_names)
+        builder = _SharingBuilder(_FLATBUFFER_BYTES)
         builder.Finish(self._model.Pack(builder), _IDENTIFIER)
         return bytes(builder.Output())
 
-    def _drop_unused(self, named: set[int]) -> None:
+    def _merge_constants(self) -> None:
+        """Let operators share what is the same: small files hold the same few axes and shapes many times."""
+        first: dict[tuple[Any, ...], int] = {}
+        for operator in self._graph.operators:
+            inputs = [int(tensor) for tensor in operator.inputs]
+            for place, tensor in enumerate(inputs):
+                entry = self._graph.tensors[tensor]
+                numbers = None if tensor == _NO_TENSOR else self.constant(tensor)
+                scaled = entry.quantization is not None and entry.quantization.scale is not None
+                if numbers is not None and not scaled:
+                    key = (entry.type, numbers.shape, numbers.tobytes())
+                    inputs[place] = first.setdefault(key, tensor)
+            operator.inputs = np.asarray(inputs, np.int32)
+
+    def _drop_unused(self, named: set[int], keep_names: bool) -> None:
         """Leave out tensors that no operator refers to, and their numbers."""
         graph = self._graph
         used = named | {
@@ -153,10 +183,12 @@ class TfliteGraph:
         }
         place = {old: new for new, old in enumerate(sorted(used))}
         place[_NO_TENSOR] = _NO_TENSOR
-        for index in used - named:
+        for index in () if keep_names else used - named:
             tensor = graph.tensors[index]
             # Only inputs say which edges are open: the rest follows when these are resized.
             tensor.name = tensor.shapeSignature = None
+            # Only an empty shape leaves a doubt.
+            tensor.hasRank = tensor.hasRank and len(tensor.shape) == 0
             if tensor.quantization is not None and tensor.quantization.scale is None:
                 tensor.quantization = None
         graph.tensors = [graph.tensors[index] for index in sorted(used)]

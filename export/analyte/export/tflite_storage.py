@@ -47,10 +47,8 @@ def _store(graph: TfliteGraph, *, eight_bits: str, exact: str) -> None:
             if (kind == eight_bits and weights.ndim != 2) or not fits_half(weights):
                 continue
             if tensor not in stored:
-                dense = kind == eight_bits
-                small = graph.add_constant(
-                    *(per_channel(weights, 0) if dense else (weights.astype(np.float16), None))
-                )
+                numbers, scale = _stored(weights, kind, eight_bits)
+                small = graph.add_constant(numbers, scale)
                 stored[tensor] = graph.add_tensor_like(tensor, "float32")
                 operators.append(
                     graph.operator(
@@ -58,13 +56,24 @@ def _store(graph: TfliteGraph, *, eight_bits: str, exact: str) -> None:
                         [small],
                         [stored[tensor]],
                         schema.DequantizeOptionsT(),
-                        5 if dense else 3,
+                        3 if scale is None else 5,
                     )
                 )
             inputs[place] = stored[tensor]
         operator.inputs = np.asarray(inputs, np.int32)
         operators.append(operator)
     graph.operators = operators
+
+
+def _stored(weights: npt.NDArray[Any], kind: str, eight_bits: str) -> tuple[npt.NDArray[Any], Scale | None]:
+    """Return weights in fewer bits, and what their integers stand for; None where they are no integers."""
+    if kind == eight_bits:
+        return per_channel(weights, 0)
+    if eight_bits and kind == "MUL" and float(weights.min()) >= 0.0:
+        # A window on the picture: 0 and 1 stay what they are, and its edge is steep enough for 127 steps.
+        step = float(weights.max()) / MAX_WEIGHT
+        return np.rint(weights / step).astype(np.int8), scale_of([step], [0])
+    return weights.astype(np.float16), None
 
 
 def per_channel(

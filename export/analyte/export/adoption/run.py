@@ -15,7 +15,7 @@ from tqdm import tqdm
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.calibration_curve import disagreement_limit, fit_baseline
 from analyte.contract.covariates import CovariateSpec
-from analyte.contract.dataset import Dataset, Sample, sample_hashes
+from analyte.contract.dataset import Dataset, Sample
 from analyte.contract.errors import DatasetError, InputError, IntegrityError
 from analyte.contract.foreign import ForeignCalibration, calibrate_foreign
 from analyte.contract.interval import COVERAGE, calibrate_interval
@@ -224,13 +224,7 @@ def _record(
         preprocessing=preprocessing,
         covariates=CovariateSpec(),
         parameters=model.count_params(),
-        dataset=DatasetRecord(
-            name=dataset.spec.name,
-            sha256=dataset.digest(),
-            licence=dataset.spec.licence,
-            counts=dataset.counts(),
-            seen=tuple(sorted(sample_hashes(s for s in dataset.samples if s.split != "test"))),
-        ),
+        dataset=DatasetRecord.of(dataset, (s for s in dataset.samples if s.split != "test")),
         splits={sample.id: sample.split or "" for sample in dataset.samples},
         baseline=baseline,
         interval=interval,
