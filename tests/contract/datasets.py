@@ -7,8 +7,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
-from analyte.contract.errors import AnalyteError
+from analyte.contract.errors import AnalyteError, DatasetError
+from analyte.contract.labels_file import load_dataset
 
 TOML = """
 name = "dye"
@@ -51,3 +53,11 @@ def assert_one_line(error: AnalyteError, exit_code: int, *parts: str) -> None:
     assert error.exit_code == exit_code
     for part in parts:
         assert part in line, line
+
+
+def refused(path: Path, *parts: str, unit: str | None = None) -> str:
+    """Load what cannot be loaded and return the message."""
+    with pytest.raises(DatasetError) as caught:
+        load_dataset(path, unit=unit)
+    assert_one_line(caught.value, 3, *parts)
+    return caught.value.line()

@@ -84,3 +84,12 @@ def test_inconsistent_curves(change: dict[str, object]) -> None:
     Baseline.model_validate(good)
     with pytest.raises(ValidationError):
         Baseline.model_validate(good | change)
+
+
+def test_equal_after_use() -> None:
+    """What is worked out once must not stand in the way of comparing records and manifests."""
+    (one, images), (two, _) = fitted(), fitted()
+    one.predict(images)
+    assert one == two
+    two.predict(images)
+    assert one == two

@@ -159,3 +159,12 @@ def test_what_cannot_be_calibrated() -> None:
     ):
         with pytest.raises(ValueError, match="expected"):
             calibrate_foreign(train, val, train_groups=train_groups, val_groups=["v"] * len(val))
+
+
+def test_equal_after_use() -> None:
+    """What is worked out once must not stand in the way of comparing records and manifests."""
+    one, two = calibrated(), calibrated()
+    one.score(np.zeros((1, FEATURES)))
+    assert one == two
+    two.score(np.zeros((1, FEATURES)))
+    assert one == two

@@ -21,7 +21,7 @@ source = "0"
 max_age_s = 0.5
 [measure]
 interval_s = 1
-[measure.regions]
+[region.boxes]
 sample = { x = 1, y = 2, w = 3, h = 4 }
 [engine]
 name = "onnx"
@@ -35,7 +35,7 @@ def test_good(tmp_path: Path) -> None:
     path = tmp_path / "p.toml"
     path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
     profile = load_profile(path)
-    assert profile.measure.regions == {"sample": Box(x=1, y=2, w=3, h=4)}
+    assert profile.region.boxes == {"sample": Box(x=1, y=2, w=3, h=4)}
     assert profile.engine.artifacts == ("onnx-int8", "onnx")
     assert profile.engine.fallback == ()
 
@@ -54,9 +54,9 @@ def refused(path: Path, *parts: str) -> None:
         (
             'source = "0"',
             'sorce = "0"',
-            "camera.sorce: unknown key, expected source, width, height, max_age_s, stall_s, got '0'",
+            "camera.sorce: unknown key, expected source, width, height, max_age_s, stall_s, repeats, ",
         ),
-        ("w = 3", "w = 3, q = 4", "measure.regions.sample.q: unknown key"),
+        ("w = 3", "w = 3, q = 4", "region.boxes.sample.q: unknown key"),
         ('source = "0"', "source = 0", "camera.source: input should be a valid string, got 0"),
         ("[device]", "[devise]", "device: is required"),
         ('id = "bench-1"', 'id = "bench 1"', "device.id: "),
@@ -73,11 +73,11 @@ def refused(path: Path, *parts: str) -> None:
         ('name = "onnx"', 'name = "torch"', "engine.name: input should be 'onnx' or 'litert', got 'torch'"),
         ('["onnx-int8", "onnx"]', "[]", "engine.artifacts: "),
         ('["onnx-int8", "onnx"]', '"onnx"', "engine.artifacts: "),
-        ("w = 3", "w = 0", "measure.regions.sample.w: input should be greater than 0, got 0"),
-        ("x = 1", "x = -1", "measure.regions.sample.x: "),
-        ("x = 1", "x = 1.5", "measure.regions.sample.x: "),
-        ("x = 1, ", "", "measure.regions.sample.x: is required"),
-        ("{ x = 1, y = 2, w = 3, h = 4 }", "[1, 2, 3, 4]", "measure.regions.sample: must be a table of keys"),
+        ("w = 3", "w = 0", "region.boxes.sample.w: input should be greater than 0, got 0"),
+        ("x = 1", "x = -1", "region.boxes.sample.x: "),
+        ("x = 1", "x = 1.5", "region.boxes.sample.x: "),
+        ("x = 1, ", "", "region.boxes.sample.x: is required"),
+        ("{ x = 1, y = 2, w = 3, h = 4 }", "[1, 2, 3, 4]", "region.boxes.sample: must be a table of keys"),
     ],
 )
 def test_wrong_values(tmp_path: Path, old: str, new: str, says: str) -> None:

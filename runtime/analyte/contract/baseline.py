@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
+import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.label import Finite
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Line:
+    """Not equal to any other: models are compared by their fields, and arrays cannot be."""
+
+    slopes: Float64Array
+    """Of each feature ``[F]``, label's unit."""
+    offset: float
+    """Value where all features are 0, label's unit."""
 
 
 class Baseline(BaseModel):
@@ -36,9 +49,14 @@ class Baseline(BaseModel):
     def predict(self, images: UInt8Array) -> Float64Array:
         """Return values ``[N]`` in the label's unit for preprocessed images ``[N, V, S, S, 3]``, RGB."""
         features = colour_features(images)
-        standardized = (features - np.asarray(self.mean)) / np.asarray(self.scale)
-        values: Float64Array = standardized @ np.asarray(self.weights) + self.intercept
+        line = self._line
+        values: Float64Array = features @ line.slopes + line.offset
         return values
+
+    @cached_property
+    def _line(self) -> _Line:
+        slopes = np.asarray(self.weights) / np.asarray(self.scale)
+        return _Line(slopes, self.intercept - float(slopes @ np.asarray(self.mean)))
 
 
 def colour_features(images: UInt8Array) -> Float64Array:
@@ -47,13 +65,22 @@ def colour_features(images: UInt8Array) -> Float64Array:
     First and second powers of: the mean colour of the middle of each view (0 to 1) and its absorbance
     -log10(mean); with several views also the absorbance of each later view against the first.
     """
-    size = images.shape[2]
-    # The middle half, where a well or a reaction zone is expected and its rim is not.
-    inner = slice(size // 4, size - size // 4)
-    means = images[:, :, inner, inner].mean(axis=(2, 3), dtype=np.float64) / 255.0
+    means = _mean_colours(images)
     absorbance = -np.log10(np.maximum(means, 1.0 / 255.0))
     parts = [means, absorbance]
     if images.shape[1] > 1:
         parts.append(absorbance[:, 1:] - absorbance[:, :1])
     linear = np.concatenate([part.reshape(len(images), -1) for part in parts], axis=1)
     return np.concatenate([linear, linear**2], axis=1)
+
+
+def _mean_colours(images: UInt8Array) -> Float64Array:
+    """Return the mean colour, 0 to 1, of the middle half of each view, ``[N, V, 3]``.
+
+    There a well or a reaction zone is expected, and its rim is not.
+    """
+    size = images.shape[2]
+    inner = slice(size // 4, size - size // 4)
+    # Not numpy's mean, which takes ten times as long for a strided picture.
+    levels = [[cv2.mean(view[inner, inner])[:3] for view in sample] for sample in images]
+    return np.asarray(levels, np.float64) / 255.0

@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from analyte.contract.redaction import redact
+
 
 class AnalyteError(Exception):
     """One line a person can act on: what is wrong, where, what was expected, what was got, what to do.
@@ -45,7 +47,7 @@ class AnalyteError(Exception):
         super().__init__(self.line())
 
     def line(self) -> str:
-        """Return the message as one line of text."""
+        """Return the message as one line of text, without credentials: addresses come from everywhere."""
         text = self.what if self.where is None else f"{self.where}: {self.what}"
         if self.expected is not None:
             text += f"; expected {self.expected}"
@@ -53,7 +55,7 @@ class AnalyteError(Exception):
             text += f"; got {self.got}"
         if self.fix is not None:
             text += f". {self.fix}"
-        return " ".join(text.split())
+        return redact(" ".join(text.split()))
 
 
 class SettingsError(AnalyteError):

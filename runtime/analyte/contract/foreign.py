@@ -10,6 +10,7 @@ import base64
 import binascii
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
 
@@ -53,6 +54,18 @@ Float32Text = Annotated[
 """Numbers that nobody reads one by one: little-endian float32, base64, one line of JSON."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Arrays:
+    """Not equal to any other: models are compared by their fields, and arrays cannot be."""
+
+    mean: Float64Array
+    """``[F]``."""
+    directions: Float64Array
+    """``[F, R]``."""
+    weights: Float64Array
+    """By how much the inverse variances along them exceed that of the rest, ``[R]``."""
+
+
 class ForeignCalibration(BaseModel):
     """A distance from the training pictures in feature space, and the largest that a good picture has.
 
@@ -93,26 +106,28 @@ class ForeignCalibration(BaseModel):
         Features that are not finite give a NaN or infinity, which is never within the limit.
         Raises: IntegrityError when the number of features is another one.
         """
-        mean, directions, variances = self._arrays
-        if features.ndim != 2 or features.shape[1] != mean.size:
+        arrays = self._arrays
+        if features.ndim != 2 or features.shape[1] != arrays.mean.size:
             raise IntegrityError(
                 "the graph gives other features than those that its foreign-picture score was made for",
-                expected=f"[N, {mean.size}]",
+                expected=f"[N, {arrays.mean.size}]",
                 got=list(features.shape),
                 fix="Export the bundle again",
             )
         with np.errstate(invalid="ignore", over="ignore"):
-            centred = np.asarray(features, np.float64) - mean
-            along = centred @ directions.T
-            beside = np.maximum(np.sum(centred**2, axis=1) - np.sum(along**2, axis=1), 0.0)
-            distances: Float64Array = np.sqrt(np.sum(along**2 / variances, axis=1) + beside / self.rest)
+            centred = features - arrays.mean
+            along = centred @ arrays.directions
+            # As if every direction had the rest's variance, and what those with their own differ by.
+            squares = np.einsum("nf,nf->n", centred, centred) / self.rest + along**2 @ arrays.weights
+            distances: Float64Array = np.sqrt(np.maximum(squares, 0.0))
         return distances
 
     @cached_property
-    def _arrays(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def _arrays(self) -> _Arrays:
         mean = np.asarray(self.mean, np.float64)
         directions = np.asarray(self.directions, np.float64).reshape(-1, mean.size)
-        return mean, directions, np.asarray(self.variances, np.float64)
+        weights = 1.0 / np.asarray(self.variances, np.float64) - 1.0 / self.rest
+        return _Arrays(mean, np.ascontiguousarray(directions.T), weights)
 
 
 def calibrate_foreign(

@@ -113,6 +113,11 @@ class Manifest(_Strict):
     disagreement_limit: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """How far network and baseline may disagree before a reading is refused as implausible, label's unit;
     None where nothing is known of it."""
+    lod: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Limit of detection of the Keras model on the validation split, label's unit; None where it gives none.
+    It means something where zero is the absence of the analyte: a profile says whether it is used."""
+    loq: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Limit of quantitation, label's unit."""
     foreign: ForeignCalibration | None = None
     """How far from the training pictures a picture may lie; None where nothing is known of it."""
     artifacts: tuple[Artifact, ...] = Field(min_length=1)

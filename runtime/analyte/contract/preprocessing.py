@@ -105,6 +105,10 @@ def preprocess(
 
 def is_grey(pictures: UInt8Array) -> bool:
     """Whether the three channels of ``[..., 3]`` are equal in every pixel."""
+    b, g, r = pictures.reshape(-1, 3)[0].tolist()
+    # Nearly every colour picture shows it in its first pixel.
+    if not b == g == r:
+        return False
     return bool(np.array_equal(pictures[..., 0], pictures[..., 1])) and bool(
         np.array_equal(pictures[..., 1], pictures[..., 2])
     )

@@ -17,6 +17,20 @@ class Flag(StrEnum):
     """The value lies outside the calibrated range, by less than its interval."""
     COVARIATE_OUT_OF_RANGE = "covariate_out_of_range"
     """A number beside the picture lies outside what training saw, by a tenth of that range at most."""
+    BELOW_LOD = "below_lod"
+    """Less than can be told from nothing: no value is given, ``upper`` is the limit of detection."""
+    BELOW_LOQ = "below_loq"
+    """More than nothing, but below the limit of quantitation: the value is uncertain."""
+    FOCUS = "focus"
+    CLIPPED = "clipped"
+    EXPOSURE = "exposure"
+    GLARE = "glare"
+    MOTION = "motion"
+    COVERAGE = "coverage"
+    LIGHT = "light"
+    """These seven: a figure of the photograph's quality lies beyond the profile's limit for a flag."""
+    OUTLIERS = "outliers"
+    """Some frames of the reading were rejected as outliers."""
 
 
 class Reason(StrEnum):
@@ -37,6 +51,22 @@ class Reason(StrEnum):
     """The frame cannot be measured: wrong layout, or the region lies outside it."""
     STALE_FRAME = "stale_frame"
     """The frame is older than the profile allows."""
+    REGION_NOT_FOUND = "region_not_found"
+    """The well or the markers are not to be seen where the profile expects them."""
+    MOVED = "moved"
+    """The well or the markers are there, but farther from where they should be than the profile allows."""
+    COLOUR = "colour"
+    """The colours cannot be corrected as the profile demands."""
+    FOCUS = "focus"
+    CLIPPED = "clipped"
+    EXPOSURE = "exposure"
+    GLARE = "glare"
+    MOTION = "motion"
+    COVERAGE = "coverage"
+    LIGHT = "light"
+    """These seven: a figure of the photograph's quality lies beyond the profile's limit for a refusal."""
+    UNSTEADY = "unsteady"
+    """The frames of one reading scatter by more than the profile allows, or too few of them are good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +74,7 @@ class Reading:
     """One value with its unit and interval and where it came from; JSON names equal field names."""
 
     value: float | None
-    """In ``unit``; None when refused."""
+    """In ``unit``; None when refused, and when it is below the limit of detection."""
     unit: str
     lower: float | None
     """Lower end of the interval, in ``unit``."""
@@ -85,6 +115,18 @@ class Reading:
     """Numbers and categories beside the picture, by name."""
     id: str = ""
     """Unique id of the reading, UUID version 4."""
+    site: str = ""
+    """Well of a plate, such as ``B7``; empty where a frame gives one reading."""
+    quality: dict[str, float] = field(default_factory=dict)
+    """Figures of the photograph's quality, by the names of the profile's section."""
+    colour: dict[str, str | float | list[float] | None] = field(default_factory=dict)
+    """What was done to the colours: method, residual, age and gains; empty where nothing was."""
+    spread: float | None = None
+    """Standard deviation of the values of the frames used, in ``unit``; None with one frame."""
+    rejected_frames: int = 0
+    """Frames that were looked at but not used: outliers and refused ones."""
+    frame_file: str = ""
+    """File of the frame in the folder of refused frames; empty where none is kept."""
 
     def to_json(self) -> str:
         """Return the reading as one line of JSON."""

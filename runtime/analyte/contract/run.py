@@ -14,9 +14,10 @@ import json
 import os
 import zipfile
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.baseline import Baseline
 from analyte.contract.covariates import CovariateSpec
+from analyte.contract.dataset import Dataset, Sample, sample_hashes
 from analyte.contract.errors import InputError, IntegrityError
 from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
@@ -59,6 +61,20 @@ class DatasetRecord(BaseModel):
     seen: tuple[str, ...]
     """Short hashes of the train and val samples (`analyte.contract.dataset.sample_hashes`), sorted: no error
     that is measured on them counts."""
+
+    @classmethod
+    def of(cls, dataset: Dataset, seen: Iterable[Sample]) -> Self:
+        """Return the record of ``dataset``, of which training or calibration saw the samples ``seen``.
+
+        Raises: OSError where one of their files cannot be read.
+        """
+        return cls(
+            name=dataset.spec.name,
+            sha256=dataset.digest(),
+            licence=dataset.spec.licence,
+            counts=dataset.counts(),
+            seen=tuple(sorted(sample_hashes(tuple(seen)))),
+        )
 
 
 class FoldRecord(BaseModel):
