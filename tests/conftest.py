@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ BUNDLED = (
 )  # fmt: skip
 """Formats of the default recipe's bundle: all but integers in and out, which are for plain colours."""
 VIEWS: dict[int, tuple[str, ...]] = {1: ("sample",), 2: ("reference", "sample")}
+
+# Processes of a parallel run are started with Ctrl-C ignored, which everything that they start would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time in CI, so that a red run means a change and not a draw; elsewhere new ones.
 # No deadline: how long an example takes says more of the machine than of the code.

@@ -40,6 +40,16 @@ COMMANDS: dict[str, Command] = {
     ),
     "bundle": Command("analyte.runtime.commands.bundle", "Show, verify, sign, pack, compare bundles.", "cpu"),
     "read": Command("analyte.runtime.commands.read", "Measure photographs.", "cpu"),
+    "region": Command("analyte.runtime.commands.region", "Show where in a photograph is measured.", "cpu"),
+    "quality": Command(
+        "analyte.runtime.commands.quality", "Learn what a good photograph is, for a profile.", "cpu"
+    ),
+    "colour": Command(
+        "analyte.runtime.commands.colour", "Calibrate a camera's colours, check a calibration.", "cpu"
+    ),
+    "device": Command(
+        "analyte.runtime.commands.device", "Look at device profiles, check this machine, tune one.", "cpu"
+    ),
     "daemon": Command("analyte.runtime.commands.daemon", "Measure what a camera sees, continuously.", "cpu"),
 }
 

@@ -33,7 +33,7 @@ _PROFILE = """\
 [device]
 id = "demo"
 
-[measure.regions]
+[region.boxes]
 sample = {{ x = {x}, y = {y}, w = {w}, h = {h} }}
 
 [engine]

@@ -20,7 +20,9 @@ from analyte.contract.preprocessing import Box
 from analyte.contract.run import load_record, load_samples
 from analyte.runtime.engines.protocol import Engine, EngineInfo, GraphShape, Prediction
 from analyte.runtime.engines.registry import open_engine
-from analyte.runtime.pipeline import MeasureSettings, Pipeline
+from analyte.runtime.measuring import MeasureSettings
+from analyte.runtime.pipeline import Pipeline
+from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.sources.folder import read_frame
 from analyte.runtime.sources.protocol import Frame
 from runtime.tiny_bundles import edit_manifest
@@ -124,7 +126,7 @@ def test_regions_of_one_photograph(two_view_bundle: Path, tmp_path: Path) -> Non
         "utf-8",
     )
     bundle = open_bundle(two_view_bundle)
-    pipeline, listener = listen(bundle, MeasureSettings("bench", boxes))
+    pipeline, listener = listen(bundle, MeasureSettings("bench", FixedRegions(boxes)))
     check_same(pipeline, listener, load_dataset(tmp_path), bundle)
 
 

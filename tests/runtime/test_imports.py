@@ -26,7 +26,8 @@ for name in sys.argv[1:]:
 print("\\n".join(sorted({m.partition(".")[0] for m in sys.modules})))
 """
 COMMANDS = [
-    f"analyte.runtime.commands.{name}" for name in ("benchmark", "bundle", "daemon", "read", "selftest")
+    f"analyte.runtime.commands.{name}"
+    for name in ("benchmark", "bundle", "colour", "daemon", "device", "quality", "read", "region", "selftest")
 ]
 WORKERS = [
     "analyte.runtime.comparison_text",

@@ -8,7 +8,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,9 @@ from analyte.contract.preprocessing import Box, preprocess
 from analyte.contract.reading import Flag, Reading, Reason
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 from analyte.runtime.engines.registry import open_engine
-from analyte.runtime.pipeline import MeasureSettings, Pipeline
+from analyte.runtime.measuring import MeasureSettings
+from analyte.runtime.pipeline import Pipeline
+from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.sources.protocol import BadFrame, Frame
 from runtime.tiny_bundles import (
     HALF_WIDTH,
@@ -49,11 +51,12 @@ def noise(height: int = 48, width: int = 64, seed: int = 0) -> UInt8Array:
     return np.random.default_rng(seed).integers(0, 200, (height, width, 3), np.uint8)
 
 
-def open_pipeline(path: Path, **settings: object) -> Pipeline:
+def open_pipeline(path: Path, regions: Mapping[str, Box] | None = None, **settings: object) -> Pipeline:
     opened = open_bundle(path)
     artifact = opened.manifest.artifacts[0]
     engine = open_engine(opened.read(artifact), artifact.engine)
-    return Pipeline(opened, artifact, engine, MeasureSettings(device="bench-1", **settings))  # type: ignore[arg-type]
+    finder = FixedRegions(regions or {})
+    return Pipeline(opened, artifact, engine, MeasureSettings("bench-1", finder, **settings))  # type: ignore[arg-type]
 
 
 def test_reading_says_everything(bundle: Path) -> None:
@@ -73,8 +76,9 @@ def test_reading_says_everything(bundle: Path) -> None:
     assert (reading.source, reading.frames) == ("test", 1)
     assert reading.captured_at == "2026-01-02T03:04:05.000678+00:00"
     assert 250.0 <= reading.capture_age_ms < 1000.0
-    assert set(reading.latency_ms) == {"preprocess", "engine", "total"}
-    assert reading.latency_ms["preprocess"] + reading.latency_ms["engine"] <= reading.latency_ms["total"]
+    stages = {"locate", "preprocess", "engine", "judge"}
+    assert set(reading.latency_ms) == {*stages, "total"}
+    assert sum(reading.latency_ms[stage] for stage in stages) <= reading.latency_ms["total"]
     assert reading.frame_sha256 == hashlib.sha256(seen.tobytes()).hexdigest()
     assert reading.regions == {"sample": (8, 4, 32, 40)}
     assert uuid.UUID(reading.id).version == 4
@@ -97,7 +101,7 @@ def test_out_of_range(bundle: Path) -> None:
     flagged = pipeline.measure(one_colour((10, 20, 255)))  # 100.82
     assert flagged.flags == (Flag.OUT_OF_RANGE,)
     assert flagged.value == pytest.approx(value_of((10, 20, 255)), abs=1e-4)
-    refused = pipeline.measure(one_colour((255, 255, 255)))  # 111
+    refused = pipeline.measure(one_colour((250, 250, 255)))  # 110.8
     assert (refused.refused, refused.reason, refused.value) == (True, Reason.OUT_OF_RANGE, None)
     assert refused.frame_sha256
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,7 @@ KEYS = [
     "camera.max_age_s",
     "engine",
     "engine.name",
-    "measure.regions",
+    "region.boxes",
 ]
 VALUES = [
     "1",
@@ -41,11 +42,58 @@ VALUES = [
 ]
 
 
+NAMES = {
+    "coral-dev-board",
+    "coral-usb",
+    "intel-nuc",
+    "jetson-orin",
+    "nxp-imx8mp",
+    "raspberry-pi-4",
+    "raspberry-pi-5",
+    "x86-cpu",
+    "x86-cuda",
+}
+
+
+def test_every_device_has_a_profile() -> None:
+    assert {path.stem for path in CONFIGS} == NAMES
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_shipped_profiles(path: Path) -> None:
     profile = load_profile(path)
-    assert profile.engine.provider in ENGINES[profile.engine.name].providers
-    assert set(profile.engine.fallback) <= set(ENGINES[profile.engine.name].providers)
+    known = ENGINES[profile.engine.name].known
+    assert profile.device.id == path.stem
+    assert profile.engine.provider in known
+    assert set(profile.engine.fallback) <= set(known)
+    prefix = {"onnx": "onnx", "litert": "tflite"}[profile.engine.name]
+    assert all(artifact.startswith(prefix) for artifact in profile.engine.artifacts)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_shipped_profiles_say_what_was_run_and_explain_their_keys(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "# What was run on what:" in text
+    lines = text.splitlines()
+    keys = [i for i, line in enumerate(lines) if re.match(r"[a-z_.]+ =", line)]
+    bare = [
+        lines[i]
+        for i in keys
+        if lines[i].partition(" ")[0] not in SELF_EXPLAINING and not _explained(lines, i)
+    ]
+    assert not bare
+
+
+SELF_EXPLAINING = {"schema_version"}
+
+
+def _explained(lines: list[str], index: int) -> bool:
+    """Whether a comment stands in the paragraph of a key, above it."""
+    while lines[index]:
+        if lines[index].startswith("#"):
+            return True
+        index -= 1
+    return False
 
 
 @settings(max_examples=50)

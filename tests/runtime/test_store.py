@@ -15,7 +15,7 @@ import pytest
 
 from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
 from analyte.contract.reading import Reading, Reason
-from analyte.runtime.store import APPLICATION_ID, SqliteStore
+from analyte.runtime.store import APPLICATION_ID, STORE_SCHEMA, SqliteStore
 
 
 def reading(number: int, *, refused: bool = False) -> Reading:
@@ -62,7 +62,7 @@ def test_keeps_readings_in_order_and_across_openings(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     for number in range(3):
         with opened(path) as store:
-            store.append(reading(number, refused=number == 1))
+            store.append([reading(number, refused=number == 1)])
     found = rows(path, "sequence, id, captured_at, value, unit, refused, reason, bundle")
     at, bundle = "2026-01-01T00:00:00.000000+00:00", "ab" * 32
     assert found == [
@@ -76,11 +76,11 @@ def test_keeps_readings_in_order_and_across_openings(tmp_path: Path) -> None:
 def test_header_and_write_ahead_log(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     with opened(path) as store:
-        store.append(reading(1))
+        store.append([reading(1)])
         assert (tmp_path / "r.sqlite-wal").stat().st_size > 0
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (STORE_SCHEMA,)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
@@ -88,7 +88,7 @@ def test_header_and_write_ahead_log(tmp_path: Path) -> None:
 def test_append_only(tmp_path: Path, change: str) -> None:
     path = tmp_path / "r.sqlite"
     with opened(path) as store:
-        store.append(reading(1))
+        store.append([reading(1)])
     with (
         closing(sqlite3.connect(path)) as connection,
         pytest.raises(sqlite3.IntegrityError, match="append-only"),
@@ -99,23 +99,23 @@ def test_append_only(tmp_path: Path, change: str) -> None:
 
 def test_the_same_reading_twice_is_refused(tmp_path: Path) -> None:
     with opened(tmp_path / "r.sqlite") as store:
-        store.append(reading(1))
+        store.append([reading(1)])
         with pytest.raises(OutputError, match="UNIQUE"):
-            store.append(reading(1))
+            store.append([reading(1)])
 
 
 def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     path.touch()
     with opened(path) as store:
-        store.append(reading(1))
+        store.append([reading(1)])
     assert len(rows(path)) == 1
 
 
 def test_memory_is_not_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with opened(Path(":memory:")) as store:
-        store.append(reading(1))
+        store.append([reading(1)])
     assert (tmp_path / ":memory:").stat().st_size > 0
 
 
@@ -144,14 +144,14 @@ class TestRefused:
         SqliteStore(path).close()
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA user_version = 9")
-        self.refuse(path, IntegrityError, "another version.*expected schema 1; got 9")
+        self.refuse(path, IntegrityError, "another version.*expected schema 2; got 9")
 
     @pytest.fixture
     def damaged(self, tmp_path: Path) -> Path:
         path = tmp_path / "r.sqlite"
         with opened(path) as store:
             for number in range(200):
-                store.append(reading(number))
+                store.append([reading(number)])
         data = bytearray(path.read_bytes())
         data[8192:20480] = b"\xa5" * 12288
         path.write_bytes(data)
@@ -176,7 +176,7 @@ class TestRefused:
         store.close()
         store.close()
         with pytest.raises(OutputError, match="closed"):
-            store.append(reading(1))
+            store.append([reading(1)])
 
 
 WRITER = """
@@ -192,7 +192,7 @@ store = SqliteStore(Path(sys.argv[1]))
 number = 0
 try:
     while True:
-        store.append(reading(number))
+        store.append([reading(number)])
         print(number, flush=True)
         number += 1
 except AnalyteError as error:
@@ -221,7 +221,7 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, after: int) 
         writer.communicate()
     whole = [int(line) for line in acknowledged if line.endswith("\n")]
     with opened(path) as store:
-        store.append(reading(10**6))
+        store.append([reading(10**6)])
     stored = [str(row[0]) for row in rows(path, "id")]
     assert set(stored) >= {f"id-{number}" for number in whole}
     assert len(stored) - 1 - len(whole) in (0, 1)

@@ -5,27 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from analyte.contract.arrays import UInt8Array
 from analyte.contract.bundle import Bundle
-from analyte.contract.covariates import Covariate
 from analyte.contract.errors import AnalyteError, ProfileError
 from analyte.contract.manifest import Artifact
-from analyte.contract.profile import DeviceProfile, load_profile
+from analyte.contract.profile import DeviceProfile, MeasureSection, load_profile
 from analyte.contract.reading import Reading
+from analyte.runtime.combining import combine
 from analyte.runtime.covariates import complete_covariates
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import open_from_profile
-from analyte.runtime.pipeline import Pipeline, settings_from_profile
-from analyte.runtime.regions import check_one_frame
+from analyte.runtime.measuring import MeasureSettings, settings_from_profile
+from analyte.runtime.pipeline import Pipeline
+from analyte.runtime.recorder import Recorder, Tally
+from analyte.runtime.refused_frames import RefusedFrames
+from analyte.runtime.regions.registry import finder_of
 from analyte.runtime.selection import preferred_artifact
 from analyte.runtime.selftest import quick_check
 from analyte.runtime.sinks import Sink, SinkClosed
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
 from analyte.runtime.sources.registry import open_source
 from analyte.runtime.stopping import StopRequest
-from analyte.runtime.store import SqliteStore, Store
+from analyte.runtime.store import SqliteStore
 from analyte.runtime.trust import open_for_use
 
 _READ_TIMEOUT_S = 0.2
@@ -44,22 +48,6 @@ class DaemonOptions:
     """Stop after so many readings, refused ones included."""
 
 
-@dataclass(slots=True)
-class Tally:
-    """How many readings were made."""
-
-    readings: int = 0
-    refused: int = 0
-
-    def add(self, reading: Reading) -> None:
-        """Count a reading that was stored."""
-        self.readings += 1
-        self.refused += reading.refused
-
-    def __str__(self) -> str:
-        return f"{self.readings} readings, {self.refused} refused"
-
-
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """All that is checked before a frame is looked at."""
@@ -69,8 +57,8 @@ class Prepared:
     artifact: Artifact
     engine: Engine
     source: str
-    covariates: dict[str, Covariate]
-    """Those of the profile, all that the bundle needs."""
+    settings: MeasureSettings
+    """For a live source."""
 
 
 def run_daemon(
@@ -85,15 +73,37 @@ def run_daemon(
         ready = prepare(options, report)
         stack.callback(ready.engine.close)
         # The store before the source: a camera must not stream while a large store is checked.
-        store = SqliteStore(options.store or ready.profile.storage.path)
+        storage = ready.profile.storage
+        store = SqliteStore(options.store or storage.path)
         stack.callback(store.close)
+        frames = (
+            None
+            if storage.refused_frames is None
+            else RefusedFrames(storage.refused_frames, round(1e6 * storage.refused_frames_mb))
+        )
         interval_s = ready.profile.measure.interval_s
         source = open_source(ready.source, ready.profile.camera, interval_s=interval_s)
         stack.callback(source.close)
-        settings = settings_from_profile(ready.profile, ready.covariates, live=source.live)
+        measure = ready.profile.measure
+        if measure.frames > 1 and interval_s > 0 and not source.live:
+            raise ProfileError(
+                "measure.interval_s: a video would be stepped between the frames of one reading",
+                where=options.device,
+                expected="0 where measure.frames is more than 1",
+                got=f"{interval_s:g} s and {measure.frames} frames",
+            )
+        # Files do not age.
+        settings = ready.settings if source.live else replace(ready.settings, max_age_s=None)
         pipeline = Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
-        loop = Loop(source, pipeline, store, sink, stop, tally)
-        return loop.run(interval_s if source.live else 0.0, options.max_readings)
+        recorder = Recorder(store, sink, tally, frames=frames, report=report)
+        stack.callback(recorder.close)
+        loop = Loop(source, pipeline, recorder, stop, measure)
+        try:
+            reason = loop.run(interval_s if source.live else 0.0, options.max_readings)
+            recorder.wait()
+        except SinkClosed as closed:
+            return str(closed)
+        return reason
 
 
 def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
@@ -109,8 +119,10 @@ def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
             "camera.source: is not set", where=options.device, fix="Set it there or pass --source"
         )
     bundle = open_for_use(options.bundle, profile, where=options.device)
-    check_one_frame(profile.measure.regions, bundle.manifest.views, where=options.device)
-    covariates = complete_covariates(profile, bundle.manifest.covariates, where=options.device)
+    manifest = bundle.manifest
+    finder = finder_of(profile.region, manifest.views, where=options.device)
+    covariates = complete_covariates(profile, manifest.covariates, where=options.device)
+    settings = settings_from_profile(profile, manifest, finder, covariates, live=True, where=options.device)
     artifact = preferred_artifact(bundle, profile.engine, where=options.device)
     model = bundle.read(artifact)
     engine = open_from_profile(model, profile.engine, report, where=bundle.path / artifact.file)
@@ -119,43 +131,84 @@ def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
     except AnalyteError:
         engine.close()
         raise
-    return Prepared(profile, bundle, artifact, engine, source, covariates)
+    return Prepared(profile, bundle, artifact, engine, source, settings)
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """Frame, reading, store, sink; again. A reading is on disk before anybody is told of it."""
+    """Frames, readings, recorder; again. A reading is on disk before anybody is told of it."""
 
     source: FrameSource
     pipeline: Pipeline
-    store: Store
-    sink: Sink
+    recorder: Recorder
     stop: StopRequest
-    tally: Tally
+    measure: MeasureSection
 
     def run(self, interval_s: float, max_readings: int | None) -> str:
         """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
 
-        Raises: CameraError, OutputError, IntegrityError, UnavailableError.
+        Raises: CameraError, OutputError, IntegrityError, UnavailableError, SinkClosed.
         """
-        while not self.stop:
+        made = 0
+        while max_readings is None or made < max_readings:
+            burst = _Burst()
+            self.recorder.check()
+            end = self._fill(burst)
+            if burst.measured:
+                readings = self._combined(burst)
+                self.recorder.record(readings, burst.pixels)
+                made += len(readings)
+            if end is not None:
+                return end
+            self.stop.wait(burst.start_s + interval_s - time.monotonic())
+        return f"{max_readings} readings were asked for"
+
+    def _fill(self, burst: _Burst) -> str | None:
+        """Measure the frames of one reading; return what ended the measuring, or None."""
+        while len(burst.measured) < self.measure.frames:
+            if self.stop:
+                # A reading of fewer frames than the profile demands is none.
+                burst.measured.clear()
+                return str(self.stop.signal_name)
             try:
                 frame = self.source.read(_READ_TIMEOUT_S)
-                if frame is None:
-                    continue
-                self._measure(frame)
-            except (EndOfSource, SinkClosed) as end:
+            except EndOfSource as end:
                 return str(end)
-            if max_readings is not None and self.tally.readings >= max_readings:
-                return f"{max_readings} readings were asked for"
-            self.stop.wait(frame.monotonic_s + interval_s - time.monotonic())
-        return str(self.stop.signal_name)
+            if frame is not None:
+                burst.add(frame, self._measured(frame))
+        return None
 
-    def _measure(self, frame: Frame | BadFrame) -> None:
+    def _measured(self, frame: Frame | BadFrame) -> list[Reading]:
         if isinstance(frame, BadFrame):
-            reading = self.pipeline.refuse([frame])
-        else:
-            reading = self.pipeline.measure(frame)
-        self.store.append(reading)
-        self.tally.add(reading)
-        self.sink.publish(reading)
+            return self.pipeline.refuse_all([frame])
+        return self.pipeline.measure_all(frame)
+
+    def _combined(self, burst: _Burst) -> list[Reading]:
+        """Return one reading per site."""
+        if self.measure.frames == 1:
+            return burst.measured[0]
+        return [
+            combine(of_site, wanted=self.measure.frames, max_spread=self.measure.max_spread)
+            for of_site in zip(*burst.measured, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class _Burst:
+    """The frames of one reading."""
+
+    measured: list[list[Reading]] = field(default_factory=list)
+    """By frame, then by site."""
+    start_s: float = 0.0
+    """When the first frame was taken, on `time.monotonic`'s clock, seconds."""
+    pixels: UInt8Array | None = None
+    """The first frame that gave a refusal, else the last one."""
+    _refused: bool = False
+
+    def add(self, frame: Frame | BadFrame, readings: list[Reading]) -> None:
+        if not self.measured:
+            self.start_s = frame.monotonic_s
+        self.measured.append(readings)
+        if isinstance(frame, Frame) and not self._refused:
+            self.pixels = frame.pixels
+            self._refused = any(reading.refused for reading in readings)

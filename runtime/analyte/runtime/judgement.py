@@ -13,6 +13,7 @@ from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Flag, Reason
 from analyte.runtime.engines.protocol import Prediction
+from analyte.runtime.quality.protocol import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,10 @@ class Rules:
     disagreement_limit: float | None
     """Largest disagreement of network and baseline, label's unit; None leaves the baseline unasked."""
     foreign: ForeignCalibration | None
+    lod: float | None = None
+    """Limit of detection, label's unit; None reports every value."""
+    loq: float | None = None
+    """Limit of quantitation, label's unit; None flags none."""
 
     def judge(self, images: UInt8Array, prediction: Prediction) -> list[Judgement]:
         """Judge what an engine said of preprocessed pictures ``[N, V, S, S, 3]``, RGB, one by one.
@@ -75,7 +80,12 @@ class Rules:
             limit = self.foreign.limit
             distances = [Distance(float(score), limit) for score in self.foreign.score(prediction.features)]
         return [
-            judge(float(value), float(sigma), self.label, self.interval, second, distance)
+            with_limits(
+                judge(float(value), float(sigma), self.label, self.interval, second, distance),
+                self.label,
+                self.lod,
+                self.loq,
+            )
             for value, sigma, second, distance in zip(
                 prediction.value, prediction.sigma, seconds, distances, strict=True
             )
@@ -89,6 +99,40 @@ def with_remark(judgement: Judgement, examined: Examination) -> Judgement:
     flags = (*judgement.flags, Flag.COVARIATE_OUT_OF_RANGE)
     detail = "; ".join(filter(None, (judgement.detail, examined.remark)))
     return replace(judgement, flags=flags, detail=detail)
+
+
+def with_verdict(judgement: Judgement, verdict: Verdict) -> Judgement:
+    """Add what the quality check found; its refusal goes before any other, for it explains them."""
+    if not verdict.detail:
+        return judgement
+    flags = tuple(dict.fromkeys((*judgement.flags, *verdict.flags)))
+    detail = "; ".join(filter(None, (verdict.detail, judgement.detail)))
+    if verdict.reason is not None:
+        return Judgement(flags=flags, reason=verdict.reason, detail=verdict.detail)
+    return replace(judgement, flags=flags, detail=detail)
+
+
+def with_limits(judgement: Judgement, label: LabelSpec, lod: float | None, loq: float | None) -> Judgement:
+    """Give no value below the limit of detection, and flag one below that of quantitation (ICH Q2(R2)).
+
+    Below the limit of detection ``upper`` is that limit, or the interval's upper end where that is higher.
+    """
+    if judgement.value is None or judgement.upper is None:
+        return judgement
+    if lod and judgement.value < lod:
+        flags = (*(flag for flag in judgement.flags if flag is not Flag.OUT_OF_RANGE), Flag.BELOW_LOD)
+        detail = f"less than the limit of detection, {lod:.4g} {label.unit}"
+        return Judgement(upper=max(lod, judgement.upper), flags=flags, detail=detail)
+    if loq and judgement.value < loq:
+        detail = (
+            f"expected at least the limit of quantitation, {loq:.4g} {label.unit}; got {judgement.value:.4g}"
+        )
+        return replace(
+            judgement,
+            flags=(*judgement.flags, Flag.BELOW_LOQ),
+            detail="; ".join(filter(None, (judgement.detail, detail))),
+        )
+    return judgement
 
 
 def judge(

@@ -14,7 +14,9 @@ from analyte.contract.errors import DatasetError
 from analyte.contract.manifest import Artifact
 from analyte.contract.reading import Reading
 from analyte.runtime.engines.protocol import Engine, EngineInfo, GraphShape, Prediction
-from analyte.runtime.pipeline import MeasureSettings, Pipeline
+from analyte.runtime.measuring import MeasureSettings
+from analyte.runtime.pipeline import Pipeline
+from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.sources.folder import read_frame
 from analyte.runtime.sources.protocol import Frame
 
@@ -110,7 +112,7 @@ def measure_photographs(
             for name, view in zip(names, sample.views, strict=True)
             if view.region is not None
         }
-        settings = MeasureSettings("dataset", regions, covariates=dataset.covariates_of(sample))
+        settings = MeasureSettings("dataset", FixedRegions(regions), covariates=dataset.covariates_of(sample))
         pipeline = Pipeline(bundle, artifact, recorder, settings)
         shots = [read_frame(view.path, index) for index, view in enumerate(sample.views)]
         good = [shot for shot in shots if isinstance(shot, Frame)]

@@ -1,205 +1,253 @@
-"""From frames to a reading: preprocess, run, judge. The only way by which a number comes about."""
+"""From frames to readings: find, cut, check, correct, run, judge. The only way to a number."""
 
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analyte.contract.arrays import UInt8Array
+from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.bundle import Bundle
-from analyte.contract.covariates import Covariate, Examination
+from analyte.contract.covariates import Covariate
 from analyte.contract.errors import ImageError, IntegrityError
 from analyte.contract.manifest import Artifact, Manifest
-from analyte.contract.preprocessing import Box, is_grey, preprocess
-from analyte.contract.profile import DeviceProfile
+from analyte.contract.preprocessing import is_grey, preprocess
 from analyte.contract.reading import Reading, Reason
+from analyte.runtime.colour.protocol import ColourRecord
 from analyte.runtime.engines.protocol import Engine
-from analyte.runtime.judgement import Judgement, Rules, with_remark
-from analyte.runtime.regions import check_one_frame
+from analyte.runtime.judgement import Judgement, Rules, with_remark, with_verdict
+from analyte.runtime.measuring import MeasureSettings
+from analyte.runtime.quality.empty import refuse_empty
+from analyte.runtime.quality.protocol import Verdict
+from analyte.runtime.readings import ReadingFactory
+from analyte.runtime.refusal import Refusal
+from analyte.runtime.regions.boxes import check_one_frame
+from analyte.runtime.regions.protocol import Located, Site
 from analyte.runtime.sources.protocol import BadFrame, Frame
+from analyte.runtime.stopwatch import Stopwatch
+
+
+@dataclass(slots=True)
+class Sample:
+    """What is known of a sample while it is measured."""
+
+    shots: Sequence[Frame | BadFrame]
+    covariates: Mapping[str, Covariate]
+    age_s: float
+    watch: Stopwatch
+    sites: tuple[Site, ...] = ()
+    """Empty until they are found."""
+    verdicts: list[Verdict] = field(default_factory=list)
+    """Of each site; empty until the quality was examined."""
+    colour: ColourRecord | None = None
+    digests: list[str] = field(default_factory=list)
+    """sha256 of the pixels of each site, hexadecimal; empty until they are cut out."""
 
 
 @dataclass(frozen=True, slots=True)
-class MeasureSettings:
-    """What a pipeline takes from a device profile or a command line."""
+class Part:
+    """A located frame and the views that it shows."""
 
-    device: str
-    """Id of the device; stands in every reading."""
-    regions: Mapping[str, Box] = field(default_factory=dict)
-    """Region of each view, pixels; a view without one is the whole picture."""
-    max_age_s: float | None = None
-    """Oldest frame that may be measured, seconds after its capture; None for files, which do not age."""
-    covariates: Mapping[str, Covariate] = field(default_factory=dict)
-    """Numbers and categories beside the pictures that hold for every reading, by name."""
-
-
-def settings_from_profile(
-    profile: DeviceProfile, covariates: Mapping[str, Covariate], *, live: bool
-) -> MeasureSettings:
-    """Return what a profile says, its covariates parsed; frames age only where the source is ``live``."""
-    max_age_s = profile.camera.max_age_s if live else None
-    return MeasureSettings(profile.device.id, profile.measure.regions, max_age_s, covariates)
+    located: Located
+    name: str
+    """Of the frame, for people."""
+    first: int
+    last: int
+    """Indices of its views, the last exclusive."""
 
 
 class Pipeline:
     """Measures frames with one artifact of a bundle. Not for use by two threads at once."""
 
     def __init__(self, bundle: Bundle, artifact: Artifact, engine: Engine, settings: MeasureSettings) -> None:
-        self._manifest = bundle.manifest
-        self._bundle_id = bundle.id
-        self._artifact = artifact
+        manifest = bundle.manifest
+        check_engine_fits(bundle, artifact, engine)
+        self._manifest = manifest
         self._engine = engine
         self._settings = settings
-        self._rules = rules_of(self._manifest)
-        check_engine_fits(bundle, artifact, engine)
-        size = self._manifest.preprocessing.size
-        # One buffer for the life of the pipeline: [1, V, S, S, 3], RGB.
-        self._buffer: UInt8Array = np.zeros((1, len(self._manifest.views), size, size, 3), np.uint8)
-        self._covariates: dict[str, Covariate] = dict(settings.covariates)
-        self._regions: dict[str, tuple[int, int, int, int]] = {
-            view: (box.x, box.y, box.w, box.h) for view, box in settings.regions.items()
-        }
+        self._rules = replace(rules_of(manifest), lod=settings.lod, loq=settings.loq)
+        self._readings = ReadingFactory(bundle, artifact, engine.info, settings.device)
+        size = manifest.preprocessing.size
+        # Buffers for the life of the pipeline: [K, V, S, S, 3], RGB, and a row of covariates for each site.
+        shape = (len(settings.regions.names), len(manifest.views), size, size, 3)
+        self._pictures: UInt8Array = np.zeros(shape, np.uint8)
+        self._covariates: Float32Array = np.zeros((shape[0], len(manifest.covariates.names)), np.float32)
+
+    def measure_all(
+        self, frames: Frame | Sequence[Frame], covariates: Mapping[str, Covariate] | None = None
+    ) -> list[Reading]:
+        """Measure every site of one frame that shows every view, or of one frame per view in their order.
+
+        ``covariates``: of this sample, by name; they come before those of the settings.
+        Returns: one reading per site, refused with its reason where no value may be reported.
+        Raises: ProfileError when one frame is to show several views and not all have a region; ValueError
+        for another number of frames; what `Engine.run` raises.
+        """
+        shots = [frames] if isinstance(frames, Frame) else list(frames)
+        sample = self._sample(shots, covariates)
+        try:
+            judgements = self._judge(sample, shots)
+        except Refusal as refusal:
+            refused = Judgement(reason=refusal.reason, detail=refusal.detail)
+            judgements = [refused] * len(self._settings.regions.names)
+        return self._report(sample, judgements)
 
     def measure(
         self, frames: Frame | Sequence[Frame], covariates: Mapping[str, Covariate] | None = None
     ) -> Reading:
-        """Measure one sample: one frame that shows every view, or one frame per view in the bundle's order.
+        """Return the reading of a sample that gives one; see `measure_all`."""
+        (reading,) = self.measure_all(frames, covariates)
+        return reading
 
-        ``covariates``: of this sample, by name; they come before those of the settings.
-        Returns: a reading, refused with its reason where the frame is stale or cannot be measured.
-        Raises: ProfileError when one frame is to show several views and not all have a region; ValueError
-        for another number of frames; what `Engine.run` raises.
-        """
-        start = time.perf_counter()
-        self._covariates = {**self._settings.covariates, **(covariates or {})}
-        shots = [frames] if isinstance(frames, Frame) else list(frames)
-        per_view = self._per_view(shots)
-        age_s = time.monotonic() - min(shot.monotonic_s for shot in shots)
-        limit_s = self._settings.max_age_s
-        if limit_s is not None and age_s > limit_s:
-            detail = f"expected a frame not older than {limit_s:g} s; got {age_s:.3f} s"
-            judgement = Judgement(reason=Reason.STALE_FRAME, detail=detail)
-            return self._reading(judgement, shots, age_s, self._latency(start))
-        try:
-            for slot, (view, shot) in enumerate(zip(self._manifest.views, per_view, strict=True)):
-                preprocess(
-                    shot.pixels,
-                    self._manifest.preprocessing,
-                    self._settings.regions.get(view),
-                    where=shot.name,
-                    out=self._buffer[0, slot],
-                )
-        except ImageError as error:
-            judgement = Judgement(reason=Reason.BAD_FRAME, detail=error.line())
-            return self._reading(judgement, shots, age_s, self._latency(start))
-        spec = self._manifest.covariates
-        examined = spec.examine(self._covariates)
-        refusal = self._refusal(examined)
-        if refusal is not None:
-            digest = hashlib.sha256(self._buffer.data).hexdigest()
-            return self._reading(refusal, shots, age_s, self._latency(start), digest)
-        preprocessed = time.perf_counter()
-        prediction = self._engine.run(self._buffer, spec.encode(self._covariates)[np.newaxis])
-        ran = time.perf_counter()
-        (judgement,) = self._rules.judge(self._buffer, prediction)
-        judgement = with_remark(judgement, examined)
-        digest = hashlib.sha256(self._buffer.data).hexdigest()
-        latency = self._latency(start)
-        latency |= {"preprocess": 1e3 * (preprocessed - start), "engine": 1e3 * (ran - preprocessed)}
-        return self._reading(judgement, shots, age_s, latency, digest)
+    def refuse_all(self, frames: Sequence[Frame | BadFrame]) -> list[Reading]:
+        """Return the refused readings of a sample of which at least one picture is bad, one per site."""
+        sample = self._sample(frames, None)
+        details = "; ".join(shot.error.line() for shot in frames if isinstance(shot, BadFrame))
+        judgement = Judgement(reason=Reason.BAD_FRAME, detail=details)
+        return self._report(sample, [judgement] * len(self._settings.regions.names))
 
     def refuse(self, frames: Sequence[Frame | BadFrame]) -> Reading:
-        """Return the refused reading of a sample of which at least one picture is bad."""
-        start = time.perf_counter()
-        self._covariates = dict(self._settings.covariates)
-        details = [shot.error.line() for shot in frames if isinstance(shot, BadFrame)]
-        age_s = time.monotonic() - min(shot.monotonic_s for shot in frames)
-        judgement = Judgement(reason=Reason.BAD_FRAME, detail="; ".join(details))
-        return self._reading(judgement, frames, age_s, self._latency(start))
+        """Return the refused reading of a sample that gives one; see `refuse_all`."""
+        (reading,) = self.refuse_all(frames)
+        return reading
 
-    def _refusal(self, examined: Examination) -> Judgement | None:
-        """Refuse what the network need not see: a grey picture, covariates unlike those of the training."""
-        if self._manifest.colour and is_grey(self._buffer):
-            detail = "expected a colour picture, as in training; got a grey one"
-            return Judgement(reason=Reason.BAD_FRAME, detail=detail)
+    def _sample(
+        self, shots: Sequence[Frame | BadFrame], covariates: Mapping[str, Covariate] | None
+    ) -> Sample:
+        age_s = time.monotonic() - min(shot.monotonic_s for shot in shots)
+        return Sample(shots, {**self._settings.covariates, **(covariates or {})}, age_s, Stopwatch())
+
+    def _report(self, sample: Sample, judgements: Sequence[Judgement]) -> list[Reading]:
+        names = self._settings.regions.names
+        latency_ms = sample.watch.latency_ms()
+        return [
+            self._readings.reading(
+                judgement,
+                sample.shots,
+                age_s=sample.age_s,
+                latency_ms=latency_ms,
+                covariates=sample.covariates,
+                site=sample.sites[at] if sample.sites else Site(name, {}),
+                digest=sample.digests[at] if sample.digests else "",
+                quality=sample.verdicts[at].figures if sample.verdicts else {},
+                colour=sample.colour,
+            )
+            for at, (name, judgement) in enumerate(zip(names, judgements, strict=True))
+        ]
+
+    def _judge(self, sample: Sample, shots: Sequence[Frame]) -> list[Judgement]:
+        """Take a sample through every stage; what is found is noted in it. Raises: Refusal for all sites."""
+        limit_s = self._settings.max_age_s
+        if limit_s is not None and sample.age_s > limit_s:
+            detail = f"expected a frame not older than {limit_s:g} s; got {sample.age_s:.3f} s"
+            raise Refusal(Reason.STALE_FRAME, detail)
+        parts = self._cut(sample, shots)
+        self._examine(sample, parts)
+        self._correct(sample, parts)
+        sample.digests = [hashlib.sha256(site.data).hexdigest() for site in self._pictures]
+        spec = self._manifest.covariates
+        examined = spec.examine(sample.covariates)
         if examined.problem:
-            return Judgement(reason=Reason.COVARIATE, detail=examined.problem)
-        return None
+            raise Refusal(Reason.COVARIATE, examined.problem)
+        # A frame of which nothing may be reported is not worth the network.
+        if all(verdict.reason is not None for verdict in sample.verdicts):
+            return [with_verdict(Judgement(), verdict) for verdict in sample.verdicts]
+        if spec.names:
+            self._covariates[:] = spec.encode(sample.covariates)
+        prediction = self._engine.run(self._pictures, self._covariates)
+        sample.watch.lap("engine")
+        judgements = [
+            with_verdict(with_remark(judgement, examined), verdict)
+            for judgement, verdict in zip(
+                self._rules.judge(self._pictures, prediction), sample.verdicts, strict=True
+            )
+        ]
+        sample.watch.lap("judge")
+        return judgements
 
-    def _source(self, shots: Sequence[Frame | BadFrame]) -> str:
-        """Name the frame, or which frame was taken for which view."""
+    def _cut(self, sample: Sample, shots: Sequence[Frame]) -> list[Part]:
+        """Find the sites and cut their views out into the buffer. Raises: Refusal."""
+        views, spec = self._manifest.views, self._manifest.preprocessing
+        parts = self._located(shots)
+        sample.sites = parts[0].located.sites if len(parts) == 1 else _together(parts, views)
+        sample.watch.lap("locate")
+        for part in parts:
+            for at, site in enumerate(part.located.sites):
+                for slot in range(part.first, part.last):
+                    box, out = site.boxes.get(views[slot]), self._pictures[at, slot]
+                    try:
+                        preprocess(part.located.pixels, spec, box, where=part.name, out=out)
+                    except ImageError as error:
+                        raise Refusal(Reason.BAD_FRAME, error.line()) from error
+        sample.watch.lap("preprocess")
+        return parts
+
+    def _located(self, shots: Sequence[Frame]) -> list[Part]:
+        views, finder = self._manifest.views, self._settings.regions
         if len(shots) == 1:
-            return shots[0].name
-        return ", ".join(
-            f"{view}={shot.name}" for view, shot in zip(self._manifest.views, shots, strict=True)
-        )
-
-    def _per_view(self, shots: Sequence[Frame]) -> Sequence[Frame]:
-        views = self._manifest.views
-        if len(shots) == len(views):
-            return shots
-        if len(shots) != 1:
+            located = finder.locate(shots[0].pixels)
+            check_one_frame(located.sites[0].boxes, views, where="region.boxes")
+            return [Part(located, shots[0].name, 0, len(views))]
+        if len(shots) != len(views):
             raise ValueError(f"{len(shots)} frames for {len(views)} views")
-        check_one_frame(self._settings.regions, views, where="measure.regions")
-        return list(shots) * len(views)
+        return [
+            Part(finder.locate(shot.pixels), shot.name, slot, slot + 1) for slot, shot in enumerate(shots)
+        ]
 
-    @staticmethod
-    def _latency(start: float) -> dict[str, float]:
-        return {"total": 1e3 * (time.perf_counter() - start)}
+    def _examine(self, sample: Sample, parts: Sequence[Part]) -> None:
+        """Note what is wrong with the pictures of each site, before their colours are touched."""
+        sample.verdicts = [_seen(site, colour=self._manifest.colour) for site in self._pictures]
+        if self._settings.quality is None:
+            return
+        for part in parts:
+            located, views = part.located, self._manifest.views[part.first : part.last]
+            shown = self._pictures[:, part.first : part.last]
+            found = self._settings.quality.examine(located.pixels, located.sites, shown, views)
+            sample.verdicts = [a.joined(b) for a, b in zip(sample.verdicts, found, strict=True)]
+        sample.watch.lap("quality")
 
-    def _reading(
-        self,
-        judgement: Judgement,
-        shots: Sequence[Frame | BadFrame],
-        age_s: float,
-        latency_ms: dict[str, float],
-        digest: str = "",
-    ) -> Reading:
-        oldest = min(shots, key=lambda shot: shot.monotonic_s)
-        info = self._engine.info
-        return Reading(
-            value=judgement.value,
-            unit=self._manifest.label.unit,
-            lower=judgement.lower,
-            upper=judgement.upper,
-            coverage=self._manifest.interval.coverage,
-            sigma=judgement.sigma,
-            flags=judgement.flags,
-            refused=judgement.reason is not None,
-            reason=judgement.reason,
-            detail=judgement.detail,
-            analyte=self._manifest.label.analyte,
-            source=self._source(shots),
-            frames=len(shots),
-            bundle=self._bundle_id,
-            artifact=self._artifact.name,
-            engine=info.engine,
-            provider=info.provider,
-            device=self._settings.device,
-            captured_at=oldest.captured_at.astimezone(UTC).isoformat(timespec="microseconds"),
-            capture_age_ms=1e3 * age_s,
-            latency_ms=latency_ms,
-            frame_sha256=digest,
-            regions=self._regions,
-            covariates={name: _for_json(value) for name, value in self._covariates.items()},
-            id=str(uuid.uuid4()),
-        )
+    def _correct(self, sample: Sample, parts: Sequence[Part]) -> None:
+        """Correct the colours in the buffer. Raises: Refusal."""
+        if self._settings.colour is None:
+            return
+        views, edge = self._manifest.views, self._manifest.preprocessing.size
+        for part in parts:
+            slots = range(part.first, part.last)
+            boxes = [site.boxes.get(views[slot]) for site in part.located.sites for slot in slots]
+            # One site where frames show one view each: contiguous either way, hence a view and no copy.
+            pictures = self._pictures[:, part.first : part.last].reshape(-1, edge, edge, 3)
+            sample.colour = self._settings.colour.correct(part.located.pixels, boxes, pictures)
+        sample.watch.lap("colour")
 
 
-def _for_json(value: Covariate) -> Covariate:
-    # JSON has no NaN; a reading that is refused for one must still be stored.
-    return value if isinstance(value, str) or math.isfinite(value) else str(value)
+def _seen(pictures: UInt8Array, *, colour: bool) -> Verdict:
+    """Refuse what no profile has to ask for: pictures ``[V, S, S, 3]``, RGB, that show nothing, or grey ones
+    where training saw ``colour``."""
+    try:
+        refuse_empty(pictures)
+    except Refusal as refusal:
+        return Verdict({}, (), refusal.reason, refusal.detail)
+    if colour and is_grey(pictures):
+        detail = "expected a colour picture, as in training; got a grey one"
+        return Verdict({}, (), Reason.BAD_FRAME, detail)
+    return Verdict({})
+
+
+def _together(parts: Sequence[Part], views: Sequence[str]) -> tuple[Site, ...]:
+    """Return the one site of frames that show one view each."""
+    boxes = {
+        view: part.located.sites[0].boxes[view]
+        for view, part in zip(views, parts, strict=True)
+        if view in part.located.sites[0].boxes
+    }
+    return (Site("", boxes, min(part.located.sites[0].coverage for part in parts)),)
 
 
 def rules_of(manifest: Manifest) -> Rules:
-    """Return what a bundle says about which predictions may be reported."""
+    """Return what a bundle says about which predictions may be reported, detection limits aside."""
     return Rules(
         label=manifest.label,
         interval=manifest.interval,

@@ -61,7 +61,7 @@ def read_samples(
     samples: Sequence[Sequence[Path]],
     covariates: Sequence[Mapping[str, Covariate]] | None = None,
 ) -> Iterator[tuple[Reading, int]]:
-    """Yield the reading of each sample and how many of its pictures could not be read.
+    """Yield every reading of each sample and how many of its pictures could not be read.
 
     ``covariates``: of each sample; None where all are in the pipeline's settings.
     A sample with a bad picture is refused and the rest go on.
@@ -73,4 +73,6 @@ def read_samples(
         index += len(sample)
         good = [shot for shot in shots if isinstance(shot, Frame)]
         bad = sum(isinstance(shot, BadFrame) for shot in shots)
-        yield (pipeline.refuse(shots) if bad else pipeline.measure(good, values)), bad
+        readings = pipeline.refuse_all(shots) if bad else pipeline.measure_all(good, values)
+        for reading in readings:
+            yield reading, bad

@@ -34,18 +34,29 @@ def to_csv(readings: Sequence[Reading]) -> str:
 
 
 def to_table(readings: Sequence[Reading]) -> str:
-    """Return aligned columns value, interval, unit, flags and file; a refused reading shows its reason."""
+    """Return aligned columns value, interval, unit, flags and file, and the well where there are several.
+
+    A refused reading shows its reason, one below the limit of detection that limit.
+    """
     rows: list[tuple[str, ...]] = []
     for reading in readings:
-        flags = ", ".join(reading.flags)
-        if reading.refused:
-            rows.append(("refused", str(reading.reason), reading.unit, flags, reading.source, reading.detail))
-            continue
-        value, interval = _numbers(reading)
-        rows.append((value, interval, reading.unit, flags, reading.source, reading.detail))
+        value, interval = _result(reading)
+        rows.append((value, interval, reading.unit, ", ".join(reading.flags), reading.source, reading.detail))
     coverage = readings[0].coverage if readings else math.nan
-    header = ("value", f"{coverage_percent(coverage)} interval", "unit", "flags", "file", "")
-    return format_table(header, rows, right=frozenset({0}))
+    header: tuple[str, ...] = ("value", f"{coverage_percent(coverage)} interval", "unit", "flags", "file", "")
+    if not any(reading.site for reading in readings):
+        return format_table(header, rows, right=frozenset({0}))
+    wells = [(reading.site, *row) for reading, row in zip(readings, rows, strict=True)]
+    return format_table(("well", *header), wells, right=frozenset({1}))
+
+
+def _result(reading: Reading) -> tuple[str, str]:
+    """Return value and interval as people read them, or what stands in their place."""
+    if reading.refused:
+        return "refused", str(reading.reason)
+    if reading.value is None:
+        return f"< {reading.upper:.3g}", ""
+    return _numbers(reading)
 
 
 def _numbers(reading: Reading) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from analyte.contract.bundle import Bundle
 from analyte.contract.errors import ProfileError, UnavailableError
 from analyte.contract.manifest import Artifact
-from analyte.contract.profile import EngineSection
+from analyte.contract.sections.engine import EngineSection
 from analyte.runtime.engines.registry import ENGINES, is_installed
 
 

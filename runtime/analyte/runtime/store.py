@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +13,7 @@ from analyte.contract.reading import Reading
 
 APPLICATION_ID = int.from_bytes(b"anly", "big")
 """In the header of the file: tells our stores from any other SQLite database."""
-STORE_SCHEMA = 1
+STORE_SCHEMA = 2
 ALWAYS_CHECKED_BYTES = 200_000_000
 """Stores up to this size are checked whole at every start: 1.5 ms per megabyte, measured on x86. A larger one
 only after it was not closed cleanly, so that a year of readings does not hold up the first one of the day."""
@@ -24,7 +26,7 @@ CREATE TABLE readings (
     sequence INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
     captured_at TEXT NOT NULL,
-    value REAL CHECK ((value IS NULL) = refused),
+    value REAL CHECK (value IS NULL OR NOT refused),
     unit TEXT NOT NULL,
     refused INTEGER NOT NULL CHECK (refused IN (0, 1)),
     reason TEXT CHECK ((reason IS NOT NULL) = refused),
@@ -47,8 +49,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 class Store(Protocol):
     """Keeps readings for good."""
 
-    def append(self, reading: Reading) -> None:
-        """Keep a reading; when this returns it survives a power cut.
+    def append(self, readings: Sequence[Reading]) -> None:
+        """Keep readings, all or none; when this returns they survive a power cut.
 
         Raises: OutputError when it cannot be written (disk full), IntegrityError when the store is damaged.
         """
@@ -68,8 +70,11 @@ class SqliteStore:
         self._connection: sqlite3.Connection | None = None
         check = _is_to_be_checked(path)
         try:
-            # Autocommit: each append is a transaction of its own. Absolute: ":memory:" must not mean memory.
-            connection = sqlite3.connect(path.absolute(), isolation_level=None, timeout=5.0)
+            # Absolute: ":memory:" must not mean memory. Opened in one thread, written in another, and closed
+            # in the first after the second has ended.
+            connection = sqlite3.connect(
+                path.absolute(), isolation_level=None, timeout=5.0, check_same_thread=False
+            )
         except sqlite3.Error as error:
             raise _in_words(error, path) from error
         try:
@@ -82,22 +87,13 @@ class SqliteStore:
             raise
         self._connection = connection
 
-    def append(self, reading: Reading) -> None:
-        """Keep a reading; see `Store.append`."""
+    def append(self, readings: Sequence[Reading]) -> None:
+        """Keep readings in one transaction; see `Store.append`."""
         if self._connection is None:
             raise OutputError("the store is closed", where=self._path)
-        row = (
-            reading.id,
-            reading.captured_at,
-            reading.value,
-            reading.unit,
-            int(reading.refused),
-            None if reading.reason is None else str(reading.reason),
-            reading.bundle,
-            reading.to_json(),
-        )
         try:
-            self._connection.execute(_INSERT, row)
+            with _transaction(self._connection):
+                self._connection.executemany(_INSERT, map(_row, readings))
         except sqlite3.Error as error:
             raise _in_words(error, self._path) from error
 
@@ -106,6 +102,30 @@ class SqliteStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _row(reading: Reading) -> tuple[object, ...]:
+    return (
+        reading.id,
+        reading.captured_at,
+        reading.value,
+        reading.unit,
+        int(reading.refused),
+        None if reading.reason is None else str(reading.reason),
+        reading.bundle,
+        reading.to_json(),
+    )
+
+
+@contextlib.contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
 
 
 def _is_to_be_checked(path: Path) -> bool:

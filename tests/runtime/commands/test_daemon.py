@@ -61,7 +61,7 @@ def frames(tmp_path: Path) -> Path:
     folder = tmp_path / "frames"
     folder.mkdir()
     for number in range(4):
-        write_picture(folder / f"{number}.png", (0, 0, 40 * number))
+        write_picture(folder / f"{number}.png", (0, 0, 10 + 40 * number))
     (folder / "2.png").write_bytes(b"damaged")
     return folder
 
@@ -76,7 +76,7 @@ def test_folder_to_its_end(
     )
     readings = [json.loads(line) for line in result.stdout.splitlines()]
     assert [r["refused"] for r in readings] == [False, False, True, False]
-    assert readings[3]["value"] == pytest.approx(value_of((0, 0, 120)), abs=1e-4)
+    assert readings[3]["value"] == pytest.approx(value_of((0, 0, 130)), abs=1e-4)
     assert readings[2]["reason"] == "bad_frame"
     assert {r["device"] for r in readings} == {"bench-1"}
     # What was printed is what was stored, to the letter.
@@ -131,7 +131,7 @@ def test_interval_by_the_clock(tmp_path: Path, bundle: Path) -> None:
 
 
 def test_camera_that_stalls_is_exit_6(tmp_path: Path, bundle: Path) -> None:
-    profile = write_profile(tmp_path / "p.toml", camera="stall_s = 0.7")
+    profile = write_profile(tmp_path / "p.toml", camera="stall_s = 0.7\nreopen_attempts = 0")
     with mjpeg_camera() as server:
         url = f"http://{server.address}/"
         with running(tmp_path, "--device", profile, "--bundle", bundle, "--source", url) as daemon:

@@ -76,7 +76,7 @@ def test_csv(bundle: Path, pictures: list[Path]) -> None:
 
 def test_flagged_and_refused(bundle: Path, tmp_path: Path) -> None:
     flagged = write_picture(tmp_path / "a.png", (10, 20, 255))
-    beyond = write_picture(tmp_path / "b.png", (255, 255, 255))
+    beyond = write_picture(tmp_path / "b.png", (250, 250, 255))
     lines = read(bundle, flagged, beyond).stdout.splitlines()
     assert "out_of_range" in lines[1]
     assert lines[1].split()[0] == "100.8"
@@ -163,7 +163,7 @@ class TestDevice:
             engine="litert",
             provider="cpu",
             artifacts=["tflite"],
-            measure="regions = { sample = { x = 1, y = 2, w = 8, h = 8 } }",
+            measure="[region.boxes]\nsample = { x = 1, y = 2, w = 8, h = 8 }",
         )
         found = readings(both_engines_bundle, pictures[0], "--device", profile)[0]
         assert (found["engine"], found["provider"], found["artifact"]) == ("litert", "cpu", "tflite")
@@ -171,10 +171,10 @@ class TestDevice:
 
     def test_region_for_another_bundle(self, bundle: Path, pictures: list[Path], tmp_path: Path) -> None:
         profile = write_profile(
-            tmp_path / "p.toml", measure="regions = { well = { x = 1, y = 2, w = 8, h = 8 } }"
+            tmp_path / "p.toml", measure="[region.boxes]\nwell = { x = 1, y = 2, w = 8, h = 8 }"
         )
         line = refused(ProfileError, bundle, pictures[0], "--device", profile)
-        assert "measure.regions.well" in line
+        assert "region.boxes.well" in line
 
     def test_provider_that_is_not_there(self, bundle: Path, pictures: list[Path], tmp_path: Path) -> None:
         profile = write_profile(tmp_path / "p.toml", provider="cuda")

@@ -14,7 +14,7 @@ import pytest
 
 from analyte.contract.errors import InputError, IntegrityError, UnavailableError
 from analyte.contract.manifest import EngineName
-from analyte.contract.profile import EngineSection
+from analyte.contract.sections.engine import EngineSection
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import ENGINES, open_engine, open_from_profile
 from runtime.tiny_bundles import SIGMA, expected_value, onnx_model, random_images, tflite_model

@@ -15,7 +15,7 @@ from ai_edge_litert import schema_py_generated
 
 from analyte.contract.errors import AnalyteError, UnavailableError
 from analyte.contract.manifest import EngineName
-from analyte.contract.profile import DelegateSection, EngineSection
+from analyte.contract.sections.engine import DelegateSection, EngineSection
 from analyte.runtime.engines.protocol import Engine, ProviderSettings
 from analyte.runtime.engines.registry import open_engine, open_from_profile
 from runtime.conftest import Analyte

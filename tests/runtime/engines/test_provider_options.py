@@ -12,7 +12,7 @@ import pytest
 
 from analyte.contract.errors import InputError, UnavailableError
 from analyte.contract.manifest import EngineName
-from analyte.contract.profile import EngineSection
+from analyte.contract.sections.engine import EngineSection
 from analyte.runtime.engines import onnx as module
 from analyte.runtime.engines.protocol import Engine, ProviderSettings
 from analyte.runtime.engines.registry import open_engine, open_from_profile

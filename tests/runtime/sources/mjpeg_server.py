@@ -11,9 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 
+from analyte.contract.arrays import UInt8Array
+
 
 class MjpegServer(ThreadingHTTPServer):
-    """Serves grey pictures of growing level until `frozen` or `ended` is set."""
+    """Serves grey pictures of growing level, unless one of its faults is set."""
 
     daemon_threads = True
 
@@ -23,6 +25,10 @@ class MjpegServer(ThreadingHTTPServer):
         self.period_s = 1.0 / fps
         self.frozen = threading.Event()
         """Set: the connection stays and no frame comes."""
+        self.still = threading.Event()
+        """Set: the same frame again and again."""
+        self.garbage = threading.Event()
+        """Set: what comes is no picture."""
         self.ended = threading.Event()
         """Set: the connection is closed."""
 
@@ -48,12 +54,16 @@ class _Handler(BaseHTTPRequestHandler):
         level = 0
         while not server.ended.is_set():
             if not server.frozen.is_set():
-                picture = np.full((*server.size, 3), level % 200, np.uint8)
-                data = cv2.imencode(".jpg", picture)[1].tobytes()
+                picture = np.full((*server.size, 3), 10 + level % 190, np.uint8)
+                data = b"\xff\xd8garbage" if server.garbage.is_set() else encoded(picture)
                 head = f"--next\r\nContent-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n"
                 self.wfile.write(head.encode() + data + b"\r\n")
-                level += 1
+                level += not server.still.is_set()
             time.sleep(server.period_s)
+
+
+def encoded(picture: UInt8Array) -> bytes:
+    return cv2.imencode(".jpg", picture)[1].tobytes()
 
 
 @contextmanager

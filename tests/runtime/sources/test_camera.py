@@ -7,7 +7,7 @@ import time
 import pytest
 
 from analyte.contract.errors import CameraError
-from analyte.contract.profile import CameraSection
+from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.sources.camera import CameraSource
 from analyte.runtime.sources.protocol import Frame
 from runtime.sources.mjpeg_server import mjpeg_camera

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analyte.runtime.sources.names import display_name, redact
+from analyte.contract.errors import ProfileError
+from analyte.contract.redaction import redact
+from analyte.runtime.sources.names import display_name
 
 SECRET = "s3cret"
 
@@ -46,3 +48,17 @@ def test_names_that_are_no_text_can_be_printed() -> None:
     path = Path(os.fsdecode(b"a\xff.png"))
     display_name(path).encode()
     assert display_name(Path("plain.png")) == "plain.png"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "bob:s3cret@127.0.0.1:9/x",
+        "rtsp:/bob:s3cret@127.0.0.1:9/x",
+        "camera.soruce: unknown key, got 'http://bob:s3cret@h/'",
+        "got ['rtsp://bob:s3cret@127.0.0.1:9/x?token=s3cret#f']",
+    ],
+)
+def test_mistyped_addresses_hide_their_password_in_every_message(text: str) -> None:
+    assert "s3cret" not in ProfileError("is wrong", where=text, got=text, fix=text).line()
+    assert "s3cret" not in display_name(Path(text))

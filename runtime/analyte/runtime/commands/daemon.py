@@ -27,7 +27,8 @@ def command(
     from analyte.runtime.stopping import stop_on_signals
 
     with stop_on_signals() as stop:
-        from analyte.runtime.daemon import DaemonOptions, Tally, run_daemon
+        from analyte.runtime.daemon import DaemonOptions, run_daemon
+        from analyte.runtime.recorder import Tally
         from analyte.runtime.sinks import JsonLines
 
         tally = Tally()
@@ -43,7 +44,9 @@ def command(
 
 
 def _report(text: str) -> None:
-    click.echo(f"analyte daemon: {text}", err=True)
+    from analyte.contract.redaction import redact
+
+    click.echo(f"analyte daemon: {redact(text)}", err=True)
 
 
 def _forget_dead_stdout() -> None:

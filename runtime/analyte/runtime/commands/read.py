@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--device", type=click.Path(path_type=Path), help="Take engine and regions from this profile.")
+@click.option("--device", type=click.Path(path_type=Path), help="Measure as this profile says.")
 @click.option("--artifact", "name", help="Artifact to run; else the first whose engine is installed.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of the engine; 1 without a profile.")
 @click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
@@ -53,10 +53,14 @@ def command(
     from analyte.contract.errors import ImageError
     from analyte.contract.profile import load_profile
     from analyte.contract.reading import Reason
+    from analyte.contract.sections.region import RegionSection
     from analyte.runtime.covariates import of_samples, parse_options, profile_covariates
-    from analyte.runtime.pipeline import MeasureSettings, Pipeline
+    from analyte.runtime.measuring import MeasureSettings, settings_from_profile
+    from analyte.runtime.pipeline import Pipeline
     from analyte.runtime.reader import expand, group, read_samples, refuse_folders
-    from analyte.runtime.regions import parse_regions, refuse_unknown_views
+    from analyte.runtime.regions.boxes import parse_regions, refuse_unknown_views
+    from analyte.runtime.regions.fixed import FixedRegions
+    from analyte.runtime.regions.registry import finder_of
     from analyte.runtime.selftest import quick_check
     from analyte.runtime.trust import open_for_use
 
@@ -65,9 +69,10 @@ def command(
     profile = load_profile(device) if device is not None else None
     opened = open_for_use(bundle, profile, where=device)
     views = opened.manifest.views
-    boxes = parse_regions(regions, views) or (dict(profile.measure.regions) if profile else {})
-    refuse_unknown_views(boxes, views, where=device)
-    one_picture = len(views) == 1 or all(view in boxes for view in views)
+    boxes = parse_regions(regions, views)
+    section = profile.region if profile is not None and not boxes else RegionSection(boxes=boxes)
+    refuse_unknown_views(section.boxes, views, where=device)
+    one_picture = len(views) == 1 or all(view in section.boxes for view in views)
     if not one_picture:
         refuse_folders(images)
     _refuse_other_things(images)
@@ -79,7 +84,12 @@ def command(
     artifact, engine = _open(opened, profile, name, threads)
     try:
         quick_check(opened, artifact, engine)
-        settings = MeasureSettings(profile.device.id if profile else _host(), boxes, covariates=constant)
+        finder = finder_of(section, views, where=device) if one_picture else FixedRegions(section.boxes)
+        settings = (
+            MeasureSettings(_host(), finder, covariates=constant)
+            if profile is None or device is None
+            else settings_from_profile(profile, opened.manifest, finder, constant, live=False, where=device)
+        )
         pipeline = Pipeline(opened, artifact, engine, settings)
         results = list(read_samples(pipeline, samples, beside))
     finally:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from analyte.contract.arrays import Float32Array, UInt8Array
 from analyte.contract.errors import IntegrityError, UnavailableError
 from analyte.contract.native_output import native_stderr_off
-from analyte.contract.profile import DELEGATES
+from analyte.contract.sections.engine import DELEGATES
 from analyte.runtime.engines.associated_files import HEAD_FILE, attached
 from analyte.runtime.engines.delegates import EDGE_TPU_OPERATOR, load_delegate, took_nothing
 from analyte.runtime.engines.graph import COVARIATES, OUTPUTS, check_graph, to_graph, to_prediction

@@ -10,7 +10,7 @@ from typing import get_args
 
 from analyte.contract.errors import InputError, IntegrityError, UnavailableError
 from analyte.contract.manifest import EngineName
-from analyte.contract.profile import DELEGATES, EngineSection
+from analyte.contract.sections.engine import DELEGATES, EngineSection
 from analyte.runtime.engines.protocol import Engine, ProviderSettings
 
 

@@ -10,22 +10,24 @@ from datetime import UTC, datetime
 import cv2
 import numpy as np
 
+from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import CameraError, ImageError
 from analyte.contract.imaging import to_bgr8
-from analyte.contract.profile import CameraSection
-from analyte.runtime.sources.names import redact
+from analyte.contract.redaction import redact
+from analyte.contract.sections.camera import CameraSection, ControlsSection
+from analyte.runtime.sources.controls import apply_controls
 from analyte.runtime.sources.opencv import open_capture
 from analyte.runtime.sources.protocol import BadFrame, Frame
 
 
 class CameraSource:
-    """A camera whose newest frame only is kept.
+    """One connection to a camera whose newest frame only is kept.
 
     OpenCV buffers frames and hands out old ones. A thread takes every frame as it comes, stamps it and
     throws the one before away, so that what is measured is what is seen.
     """
 
-    def __init__(self, target: int | str, camera: CameraSection) -> None:
+    def __init__(self, target: int | str, camera: CameraSection, first_index: int = 0) -> None:
         self.name = redact(target) if isinstance(target, str) else f"camera {target}"
         self.live = True
         self._target = target
@@ -35,7 +37,12 @@ class CameraSource:
         self._lost: CameraError | None = None
         self._stopping = False
         self._last_s = time.monotonic()
-        self._frames = 0
+        self._frames = first_index
+        self._seen: UInt8Array | None = None
+        self._frozen = False
+        """Whether the last frame was the same as the one before."""
+        self.settings: dict[str, float] = {}
+        """What was set and read back, by the profile's keys."""
         # A daemon thread: a driver that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._drain, name="camera", daemon=True)
         self._thread.start()
@@ -52,7 +59,7 @@ class CameraSource:
             quiet_s = time.monotonic() - self._last_s
             if quiet_s > self._camera.stall_s:
                 raise CameraError(
-                    "the camera stalled" if self._frames else "the camera gives no frame",
+                    self._fault(),
                     where=self.name,
                     expected=f"a frame within {self._camera.stall_s:g} s",
                     got=f"none for {quiet_s:.1f} s",
@@ -61,9 +68,18 @@ class CameraSource:
             frame, self._newest = self._newest, None
             return frame
 
+    def _fault(self) -> str:
+        if self._frozen:
+            return "the camera is frozen, its frames are the same to the last bit"
+        return "the camera stalled" if self._seen is not None else "the camera gives no frame"
+
+    def abandon(self) -> None:
+        """Let the thread release the camera when it can; its frames are no longer given."""
+        self._stopping = True
+
     def close(self) -> None:
         """Stop the thread and release the camera, waiting two seconds at most for a driver that hangs."""
-        self._stopping = True
+        self.abandon()
         self._thread.join(timeout=2.0)
 
     def _drain(self) -> None:
@@ -97,7 +113,12 @@ class CameraSource:
             if not ok:
                 raise ImageError("the frame cannot be decoded", where=name)
             frame = Frame(to_bgr8(np.asarray(pixels), where=name), at, clock, name, self._frames)
-            self._check_size(frame.pixels.shape[1], frame.pixels.shape[0])
+            height, width = frame.pixels.shape[:2]
+            self._check_size(width, height)
+            # From now on: regions are in pixels.
+            self._camera = self._camera.model_copy(update={"width": width, "height": height})
+            if not self._is_new(frame):
+                return
         except ImageError as error:
             frame = BadFrame(error, at, clock, name, self._frames)
         with self._changed:
@@ -131,6 +152,12 @@ class CameraSource:
                 else "Check ls /dev/video*, that no other program uses it, and the group 'video'",
             )
         try:
+            if not is_url:
+                self.settings = apply_controls(capture, self._camera.controls, where=self.name)
+            elif self._camera.controls != ControlsSection():
+                raise CameraError(
+                    "camera.controls: a stream cannot be set", where=self.name, fix="Set the camera itself"
+                )
             self._demand_size(capture)
         except CameraError:
             capture.release()
@@ -149,6 +176,15 @@ class CameraSource:
         self._check_size(
             round(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), round(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
         )
+
+    def _is_new(self, frame: Frame) -> bool:
+        """Whether the sensor was at work since the frame before: its noise tells."""
+        before, self._seen = self._seen, frame.pixels
+        if self._camera.repeats:
+            return True
+        # The first one waits for a second that differs: a camera that froze gives its frame to whoever asks.
+        self._frozen = before is not None and np.array_equal(before, frame.pixels)
+        return before is not None and not self._frozen
 
     def _check_size(self, width: int, height: int) -> None:
         wanted = (self._camera.width or width, self._camera.height or height)

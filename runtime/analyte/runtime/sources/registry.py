@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analyte.contract.errors import CameraError
 from analyte.contract.imaging import IMAGE_SUFFIXES
-from analyte.contract.profile import CameraSection
+from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.sources.names import display_name
 from analyte.runtime.sources.protocol import FrameSource
 
@@ -20,14 +20,17 @@ def open_source(text: str, camera: CameraSection, *, interval_s: float = 0.0) ->
     with it shows at the first `FrameSource.read`.
     """
     if text.isascii() and text.isdigit():
-        from analyte.runtime.sources.camera import CameraSource
-
-        return CameraSource(int(text), camera)
+        return _open_camera(int(text), camera)
     if "://" in text:
-        from analyte.runtime.sources.camera import CameraSource
-
-        return CameraSource(text, camera)
+        return _open_camera(text, camera)
     return _open_path(Path(text), camera, interval_s)
+
+
+def _open_camera(target: int | str, camera: CameraSection) -> FrameSource:
+    from analyte.runtime.sources.camera import CameraSource
+    from analyte.runtime.sources.reopening import ReopeningCamera
+
+    return ReopeningCamera(lambda demanded, index: CameraSource(target, demanded, index), camera)
 
 
 def _open_path(path: Path, camera: CameraSection, interval_s: float) -> FrameSource:
@@ -42,9 +45,7 @@ def _open_path(path: Path, camera: CameraSection, interval_s: float) -> FrameSou
             got=reason,
         ) from error
     if stat.S_ISCHR(mode):
-        from analyte.runtime.sources.camera import CameraSource
-
-        return CameraSource(str(path), camera)
+        return _open_camera(str(path), camera)
     if stat.S_ISDIR(mode) or path.suffix.lower() in IMAGE_SUFFIXES:
         from analyte.runtime.sources.folder import FolderSource
 

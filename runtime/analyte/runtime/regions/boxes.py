@@ -42,7 +42,7 @@ def refuse_unknown_views(regions: Mapping[str, Box], views: Sequence[str], *, wh
     unknown = [view for view in regions if view not in views]
     if unknown:
         raise ProfileError(
-            f"measure.regions.{unknown[0]}: the bundle has no such view",
+            f"region.boxes.{unknown[0]}: the bundle has no such view",
             where=where,
             expected=", ".join(views),
         )
@@ -60,9 +60,9 @@ def check_one_frame(regions: Mapping[str, Box], views: Sequence[str], *, where: 
         raise ProfileError(
             f"no region for view {', '.join(missing)}",
             where=where,
-            expected="measure.regions with every view of the bundle: " + ", ".join(views),
+            expected="region.boxes with every view of the bundle: " + ", ".join(views),
             got=", ".join(regions) or "none",
-            fix=f"Add {missing[0]} = {{x=0, y=0, w=100, h=100}} under [measure.regions]",
+            fix=f"Add {missing[0]} = {{x=0, y=0, w=100, h=100}} under [region.boxes]",
         )
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from analyte.contract.errors import AnalyteError, ProfileError, SettingsError
 from analyte.contract.preprocessing import Box
-from analyte.runtime.regions import check_one_frame, parse_regions
+from analyte.runtime.regions.boxes import check_one_frame, parse_regions
 
 BOX = Box(x=1, y=2, w=3, h=4)
 VIEWS = ("reference", "sample")
@@ -69,5 +69,5 @@ def test_one_frame_must_show_every_view() -> None:
     check_one_frame({"reference": BOX, "sample": BOX}, VIEWS, where="p.toml")
     with pytest.raises(ProfileError, match=r"p\.toml: no region for view sample.*got reference"):
         check_one_frame({"reference": BOX}, VIEWS, where="p.toml")
-    with pytest.raises(ProfileError, match=r"measure\.regions\.other: the bundle has no such view"):
+    with pytest.raises(ProfileError, match=r"region\.boxes\.other: the bundle has no such view"):
         check_one_frame({"other": BOX}, ["sample"], where="p.toml")

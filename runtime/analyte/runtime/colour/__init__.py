@@ -1,0 +1,1 @@
+"""Between the light of today and the light of the training pictures."""

@@ -1,0 +1,38 @@
+"""What every colour correction is to the pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from analyte.contract.arrays import UInt8Array
+from analyte.contract.preprocessing import Box
+
+
+@dataclass(frozen=True, slots=True)
+class ColourRecord:
+    """What was done to the colours of a reading; it stands in the reading."""
+
+    method: str
+    """``dark``, ``flat``, ``white``, ``chart`` or several of them, joined by ``+``."""
+    residual_delta_e: float | None = None
+    """Mean residual of the chart's patches after correction, Delta E 2000; None without a chart."""
+    age_days: float | None = None
+    """Age of the calibration, days."""
+    gains: tuple[float, float, float] | None = None
+    """Factors on linear R, G, B of this frame; None where there is no white patch."""
+
+
+class ColourCorrector(Protocol):
+    """Brings the colours of cut-out pictures to those of the calibration."""
+
+    def correct(self, frame: UInt8Array, boxes: Sequence[Box | None], pictures: UInt8Array) -> ColourRecord:
+        """Correct ``pictures`` in place.
+
+        ``frame``: uint8 ``[H, W, 3]``, BGR, the located frame, not to be altered. ``boxes``: ``[M]``,
+        where each picture was cut out, None for the whole frame. ``pictures``: uint8 ``[M, S, S, 3]``,
+        RGB, contiguous.
+        Raises: `Refusal` with COLOUR.
+        """
+        ...

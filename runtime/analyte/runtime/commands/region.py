@@ -1,0 +1,89 @@
+"""``analyte region``: where in a photograph a profile measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from analyte.runtime.regions.overlay import Found
+
+
+@click.group()
+def command() -> None:
+    """Look where a profile measures, before anything is measured."""
+
+
+@command.command()
+@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--device", required=True, type=click.Path(path_type=Path), help="Profile with [region].")
+@click.option("--view", "views", multiple=True, default=("sample",), help="View of the bundle; repeatable.")
+@click.option("--picture", type=click.Path(path_type=Path), help="PNG to draw what was found into.")
+@click.option("--overwrite", is_flag=True, help="Replace the picture.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def find(
+    images: tuple[Path, ...],
+    device: Path,
+    views: tuple[str, ...],
+    picture: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Find the regions of a profile in photographs, as the daemon does in frames.
+
+    Exit code 3 where one is not found, has moved, or leaves the picture.
+    """
+    import json
+
+    from analyte.contract.errors import ImageError, SettingsError
+    from analyte.contract.output import check_output
+    from analyte.contract.profile import load_profile
+    from analyte.runtime.regions.overlay import find_in, write_overlay
+    from analyte.runtime.regions.registry import finder_of
+
+    if picture is not None and picture.resolve() in {image.resolve() for image in images}:
+        raise SettingsError("--picture: is one of the photographs", got=picture)
+    if picture is not None:
+        check_output(picture, overwrite=overwrite)
+    finder = finder_of(load_profile(device).region, views, where=device)
+    found = [find_in(finder, path) for path in images]
+    if picture is not None:
+        write_overlay(found, picture)
+    click.echo(json.dumps([_as_json(one) for one in found], indent=2) if as_json else _table(found))
+    bad = sum(one.detail != "" for one in found)
+    if bad:
+        raise ImageError(f"regions are not found in {bad} of {len(found)} pictures")
+
+
+def _as_json(found: Found) -> dict[str, Any]:
+    return {
+        "image": found.name,
+        "reason": found.reason,
+        "detail": found.detail,
+        "sites": [
+            {
+                "site": site.name,
+                "coverage": site.coverage,
+                "regions": {view: [box.x, box.y, box.w, box.h] for view, box in site.boxes.items()},
+            }
+            for site in found.sites
+        ],
+    }
+
+
+def _table(found: Sequence[Found]) -> str:
+    from analyte.runtime.tables import format_table
+
+    rows: list[tuple[str, ...]] = []
+    for one in found:
+        if one.detail:
+            rows.append((one.name, "", "", one.reason, "", one.detail))
+        for site in one.sites:
+            rows += [
+                (one.name, site.name, view, str(box), f"{100 * site.coverage:.0f} %", "")
+                for view, box in site.boxes.items()
+            ] or [(one.name, site.name, "all", "whole picture", "100 %", "")]
+    return format_table(("image", "well", "view", "x,y,w,h", "in it", ""), rows)

@@ -1,0 +1,1 @@
+"""Whether a photograph is good enough to be measured."""

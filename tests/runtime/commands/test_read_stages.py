@@ -1,0 +1,68 @@
+"""``analyte read`` with a profile whose stages are switched on: it measures as the device does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from runtime.commands.test_read import read
+from runtime.tiny_bundles import value_of, write_picture, write_profile
+
+WELLS = """
+[region.wells]
+rows = 1
+columns = 2
+first = [16, 24]
+last = [48, 24]
+size = 20
+"""
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Path:
+    pixels = np.full((48, 64, 3), 200, np.uint8)
+    pixels[8:40, :32], pixels[8:40, 32:] = (10, 20, 100), (10, 20, 50)
+    path = tmp_path / "plate.png"
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+def test_wells_of_a_plate(bundle: Path, plate: Path, tmp_path: Path) -> None:
+    profile = write_profile(tmp_path / "p.toml", measure=WELLS)
+    outcome = read(bundle, plate, "--device", profile)
+    assert outcome.exit_code == 0, outcome.stderr
+    header, *rows = (line.split() for line in outcome.stdout.splitlines())
+    assert header[:2] == ["well", "value"]
+    assert [row[0] for row in rows] == ["A1", "A2"]
+    found = json.loads(read(bundle, plate, "--device", profile, "--json").stdout)
+    assert [reading["site"] for reading in found] == ["A1", "A2"]
+    for reading, red in zip(found, (100, 50), strict=True):
+        assert reading["value"] == pytest.approx(value_of((10, 20, red)), abs=1e-3)
+
+
+def test_region_of_the_command_line_goes_before_the_profile(
+    bundle: Path, plate: Path, tmp_path: Path
+) -> None:
+    profile = write_profile(tmp_path / "p.toml", measure=WELLS)
+    outcome = read(bundle, plate, "--device", profile, "--region", "36,12,20,20", "--json")
+    (reading,) = json.loads(outcome.stdout)
+    assert reading["value"] == pytest.approx(value_of((10, 20, 50)), abs=1e-3)
+
+
+def test_below_detection(bundle: Path, tmp_path: Path) -> None:
+    picture = write_picture(tmp_path / "low.png", (0, 0, 5))
+    profile = write_profile(tmp_path / "p.toml", measure="lod = 4.0")
+    outcome = read(bundle, picture, "--device", profile)
+    assert outcome.exit_code == 0
+    assert outcome.stdout.splitlines()[1].split()[:4] == ["<", "4", "mg/L", "below_lod"]
+    assert "refused" not in outcome.stderr
+
+
+def test_picture_of_nothing(bundle: Path, tmp_path: Path) -> None:
+    outcome = read(bundle, write_picture(tmp_path / "cap.png", (0, 0, 0)))
+    assert "refused  exposure" in outcome.stdout
+    assert "black" in outcome.stdout
