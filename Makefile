@@ -8,6 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # --no-compile: byte-compiling TensorFlow up front costs more than the first import that does it lazily.
 PIP := $(BIN)/python -m pip install --no-compile --disable-pip-version-check -c constraints.txt
+# One process per core; a file's tests stay together, since they share what its fixtures trained.
+PARALLEL := -n auto --dist loadfile
 PACKAGE := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
@@ -40,7 +42,7 @@ demo: $(VENV)/demo-installed
 	$(BIN)/analyte demo --out demo --overwrite
 
 test: $(VENV)/dev-installed
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 # In a place of its own: onnxruntime and onnxruntime-gpu are the same module and overwrite each other.
 $(VENV)-gpu/installed: $(PACKAGE)

@@ -50,7 +50,7 @@ def default_profile(bundle: Path, path: Path) -> Path:
         f'"{view}" = {{ x = {index * width}, y = 0, w = {width}, h = {HEIGHT} }}'
         for index, view in enumerate(views)
     ]
-    lines = ["[device]", 'id = "benchmark"', "[measure.regions]", *regions, "[engine]"]
+    lines = ["[device]", 'id = "benchmark"', "[region.boxes]", *regions, "[engine]"]
     lines += [f'name = "{artifact.engine}"', f'provider = "{provider}"', f'artifacts = ["{artifact.name}"]']
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
