@@ -16,7 +16,7 @@ from analyte.contract.reading import Reading, Reason
 from analyte.runtime.recorder import QUEUE_LENGTH, Recorder, Tally
 from analyte.runtime.refused_frames import RefusedFrames
 from analyte.runtime.sinks import SinkClosed
-from runtime.test_store import reading
+from runtime.store.readings import reading
 
 PIXELS = np.full((8, 9, 3), 7, np.uint8)
 

@@ -29,7 +29,7 @@ from analyte.runtime.sinks import Sink, SinkClosed
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
 from analyte.runtime.sources.registry import open_source
 from analyte.runtime.stopping import StopRequest
-from analyte.runtime.store import SqliteStore
+from analyte.runtime.store.sqlite import SqliteStore
 from analyte.runtime.trust import open_for_use
 
 _READ_TIMEOUT_S = 0.2

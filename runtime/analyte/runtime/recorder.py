@@ -17,7 +17,7 @@ from analyte.contract.errors import OutputError
 from analyte.contract.reading import Reading
 from analyte.runtime.refused_frames import RefusedFrames
 from analyte.runtime.sinks import Sink
-from analyte.runtime.store import Store
+from analyte.runtime.store.protocol import Store
 
 QUEUE_LENGTH = 32
 """Measurements that may wait to be stored: a second or more of them at a camera's pace."""

@@ -14,34 +14,8 @@ from pathlib import Path
 import pytest
 
 from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
-from analyte.contract.reading import Reading, Reason
-from analyte.runtime.store import APPLICATION_ID, STORE_SCHEMA, SqliteStore
-
-
-def reading(number: int, *, refused: bool = False) -> Reading:
-    return Reading(
-        value=None if refused else float(number),
-        unit="µg/mL",
-        lower=None if refused else number - 1.0,
-        upper=None if refused else number + 1.0,
-        coverage=0.95,
-        sigma=None if refused else 0.5,
-        flags=(),
-        refused=refused,
-        reason=Reason.BAD_FRAME if refused else None,
-        detail="",
-        analyte="dye",
-        source="test",
-        frames=1,
-        bundle="ab" * 32,
-        artifact="onnx",
-        engine="onnx",
-        provider="cpu",
-        device="bench-1",
-        captured_at="2026-01-01T00:00:00.000000+00:00",
-        capture_age_ms=1.0,
-        id=f"id-{number}",
-    )
+from analyte.runtime.store.sqlite import APPLICATION_ID, STORE_SCHEMA, SqliteStore
+from runtime.store.readings import reading
 
 
 @contextmanager
@@ -163,7 +137,7 @@ class TestRefused:
     def test_large_store_is_checked_after_a_crash(
         self, damaged: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("analyte.runtime.store.ALWAYS_CHECKED_BYTES", 0)
+        monkeypatch.setattr("analyte.runtime.store.sqlite.ALWAYS_CHECKED_BYTES", 0)
         damaged.with_name("r.sqlite-wal").write_bytes(b"left by a process that was killed")
         self.refuse(damaged, IntegrityError, "damaged")
 
@@ -183,9 +157,9 @@ WRITER = """
 import resource, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
-from analyte.runtime.store import SqliteStore
+from analyte.runtime.store.sqlite import SqliteStore
 from analyte.contract.errors import AnalyteError
-from runtime.test_store import reading
+from runtime.store.readings import reading
 if int(sys.argv[2]):
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
 store = SqliteStore(Path(sys.argv[1]))

@@ -6,7 +6,6 @@ import contextlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
 from analyte.contract.reading import Reading
@@ -44,21 +43,6 @@ _INSERT = """
 INSERT INTO readings (id, captured_at, value, unit, refused, reason, bundle, json)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-
-
-class Store(Protocol):
-    """Keeps readings for good."""
-
-    def append(self, readings: Sequence[Reading]) -> None:
-        """Keep readings, all or none; when this returns they survive a power cut.
-
-        Raises: OutputError when it cannot be written (disk full), IntegrityError when the store is damaged.
-        """
-        ...
-
-    def close(self) -> None:
-        """Close the store; may be called twice."""
-        ...
 
 
 class SqliteStore:

@@ -1,0 +1,1 @@
+"""What the device keeps: readings and events in one chain, the outbox, and who may look at them."""
