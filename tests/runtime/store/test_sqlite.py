@@ -175,7 +175,7 @@ except AnalyteError as error:
 
 
 def start_writer(path: Path, limit: int = 0) -> subprocess.Popen[str]:
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
     return subprocess.Popen(
         [sys.executable, "-c", WRITER, str(path), str(limit), tests],
         stdout=subprocess.PIPE,
