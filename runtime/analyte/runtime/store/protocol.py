@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from analyte.contract.event import Event
-from analyte.contract.reading import Reading
+from analyte.contract.reading import Flag, Reading, Reason
 
 
 class Store(Protocol):
@@ -75,4 +75,46 @@ class Outbox(Protocol):
 
     def depth(self) -> int:
         """Return how many wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingFilter:
+    """Which readings are wanted; None where it does not matter."""
+
+    since: str | None = None
+    """Captured at this time or later: UTC, ISO 8601."""
+    until: str | None = None
+    """Captured before this time: UTC, ISO 8601."""
+    refused: bool | None = None
+    reason: Reason | None = None
+    flag: Flag | None = None
+    site: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReading:
+    """A reading with its place in the chain."""
+
+    sequence: int
+    id: str
+    json: str
+    """The reading as one line of JSON, as it was stored."""
+
+
+class ReadingLog(Protocol):
+    """Stored readings, for looking at. For one thread, which may not be the store's."""
+
+    def newest(
+        self, chosen: ReadingFilter, *, before: int | None = None, limit: int = 100
+    ) -> Sequence[StoredReading]:
+        """Return readings, newest first, at most ``limit``, earlier in the chain than ``before``."""
+        ...
+
+    def following(self, sequence: int, limit: int = 100) -> Sequence[StoredReading]:
+        """Return the readings that follow ``sequence`` in the chain, oldest first, at most ``limit``."""
+        ...
+
+    def find(self, id: str) -> StoredReading | None:
+        """Return the reading of this id, or None."""
         ...
