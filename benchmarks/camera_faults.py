@@ -1,9 +1,11 @@
 """How a camera's faults end: in a refusal, in no false frame, and when frames come again.
 
-    python benchmarks/camera_faults.py [--cycles 100] [--json]
+    python benchmarks/camera_faults.py [--cycles 100] [--rtsp] [--json]
 
-A real HTTP camera on the loopback (the tests' server), opened as the daemon opens it, fails in turns: the
-connection ends, stalls, repeats one frame for ever, or sends what is no picture. Each fault lasts 0.7 s.
+A real camera on the loopback (the tests' servers: HTTP, or RTSP with Debian's gst-rtsp-server), opened as the
+daemon opens it, fails in turns: the connection ends, stalls, repeats one frame for ever, or (HTTP) sends what
+is no picture. Each fault lasts 0.7 s, or until it is noticed. The stall time is 0.5 s; for RTSP, whose
+beginning takes a second, 2 s.
 """
 
 from __future__ import annotations
@@ -23,10 +25,11 @@ from analyte.runtime.sources.registry import open_source
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from runtime.sources.mjpeg_server import mjpeg_camera
+from runtime.sources.rtsp_server import rtsp_camera
 
-FAULTS = ("ended", "frozen", "still", "garbage")
+HTTP_FAULTS = ("ended", "frozen", "still", "garbage")
+RTSP_FAULTS = ("ended", "frozen", "still")
 LENGTH_S = 0.7
-CAMERA = CameraSection(stall_s=0.5, reopen_attempts=100)
 
 
 def frame_within(camera: FrameSource, seconds: float) -> Frame | None:
@@ -63,14 +66,18 @@ def cycle(camera: FrameSource, fault: object) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Faults of a camera, over and over.")
     parser.add_argument("--cycles", type=int, default=100)
+    parser.add_argument("--rtsp", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in FAULTS}
-    with mjpeg_camera(640, 480, fps=20.0) as server:
-        camera = open_source(f"http://{server.address}/", CAMERA)
+    faults = RTSP_FAULTS if options.rtsp else HTTP_FAULTS
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in faults}
+    with (rtsp_camera if options.rtsp else mjpeg_camera)(640, 480, fps=20.0) as server:
+        address = server.address if options.rtsp else f"http://{server.address}/"
+        stall_s = 2.0 if options.rtsp else 0.5
+        camera = open_source(address, CameraSection(stall_s=stall_s, reopen_attempts=100))
         if frame_within(camera, 20.0) is None:
             sys.exit("the camera gives no frame")
-        for name in itertools.islice(itertools.cycle(FAULTS), options.cycles):
+        for name in itertools.islice(itertools.cycle(faults), options.cycles):
             found[name].append(cycle(camera, getattr(server, name)))
         camera.close()
     if options.json:

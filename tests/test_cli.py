@@ -249,6 +249,15 @@ main()
         done = failing(f"raise click.exceptions.Exit({code})")
         assert (done.returncode, done.stderr) == (code, "")
 
+    def test_exit_of_a_command_whose_camera_hangs(self) -> None:
+        """The interpreter does not take itself apart around a driver's thread."""
+        hang = "atexit.register(print, 'taken apart'); "
+        hang += "threading.Thread(target=time.sleep, args=(60,), name='camera', daemon=True).start(); "
+        result = failing(
+            f"import atexit, threading, time; {hang}print('said'); raise click.exceptions.Exit(6)"
+        )
+        assert (result.returncode, result.stdout) == (6, "said\n")
+
     def test_success(self) -> None:
         assert failing("click.echo('done')").returncode == 0
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import os
 import sys
-from typing import NamedTuple
+import threading
+from typing import NamedTuple, NoReturn
 
 import click
 
@@ -98,18 +101,31 @@ def main() -> None:
         sys.argv = [sys.argv[0], "--debug", *(word for word in sys.argv[1:] if word != "--debug")]
     try:
         result = cli.main(standalone_mode=False)
-        # Click returns the code of an `Exit` here instead of raising it; a command itself returns None.
-        sys.exit(result if isinstance(result, int) else 0)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        _end(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as stop:
         if isinstance(stop.__cause__, EOFError):  # click takes a file that ends early for Ctrl-D
-            sys.exit(_report(stop.__cause__, debug=debug))
+            _end(_report(stop.__cause__, debug=debug))
         click.echo("analyte: stopped by Ctrl-C", err=True)
-        sys.exit(130)
+        _end(130)
     except Exception as error:  # noqa: BLE001 - the last resort: users get a line, not a traceback
-        sys.exit(_report(error, debug=debug))
+        _end(_report(error, debug=debug))
+    # Click returns the code of an `Exit` here instead of raising it; a command itself returns None.
+    _end(result if isinstance(result, int) else 0)
+
+
+def _end(exit_code: int) -> NoReturn:
+    """Leave with ``exit_code``, also where a camera's driver hangs and keeps its thread.
+
+    Should that wake while the interpreter takes itself apart, C++ ends the process with a code of its own.
+    """
+    if any(thread.name == "camera" for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError):
+                stream.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
 
 
 def _report(error: Exception, *, debug: bool) -> int:

@@ -38,7 +38,7 @@ WORKERS = [
     "analyte.runtime.reading_formats",
     "analyte.runtime.selftest",
     "analyte.runtime.sinks",
-    "analyte.runtime.sources.camera",
+    "analyte.runtime.sources.live",
     "analyte.runtime.sources.video",
     "analyte.runtime.trust",
     "analyte.runtime.engines.onnx",

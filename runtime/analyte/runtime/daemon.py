@@ -14,6 +14,7 @@ from analyte.contract.errors import AnalyteError, ProfileError
 from analyte.contract.manifest import Artifact
 from analyte.contract.profile import DeviceProfile, MeasureSection, load_profile
 from analyte.contract.reading import Reading
+from analyte.contract.sections.camera import ControlsSection
 from analyte.runtime.combining import combine
 from analyte.runtime.covariates import complete_covariates
 from analyte.runtime.engines.protocol import Engine
@@ -84,6 +85,8 @@ def run_daemon(
         interval_s = ready.profile.measure.interval_s
         source = open_source(ready.source, ready.profile.camera, interval_s=interval_s)
         stack.callback(source.close)
+        if not source.live and ready.profile.camera.controls != ControlsSection():
+            report("camera.controls: not for pictures in files, which are taken as they are")
         measure = ready.profile.measure
         if measure.frames > 1 and interval_s > 0 and not source.live:
             raise ProfileError(

@@ -89,6 +89,26 @@ class TestCamera:
         assert found.status == "ok"
         assert "geheim" not in found.found
 
+    @pytest.mark.parametrize(
+        ("source", "code", "says"),
+        [
+            ("csi:0", 5, "csi:0 needs picamera2, which is not installed"),
+            ("csi:x", 6, "not complete"),
+            ("gst:rtspsrc user-pw=geheim", 5, "gst:rtspsrc: OpenCV"),
+            ("watch:/no/such/folder", 6, "/no/such/folder: No such file"),
+            ("sim:/no/such/folder", 6, "/no/such/folder: No such file"),
+        ],
+    )
+    def test_what_a_kind_of_source_needs(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, code: int, says: str
+    ) -> None:
+        monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+        monkeypatch.setattr("cv2.videoio_registry.hasBackend", lambda backend: False)
+        found = look(tmp_path, source)
+        assert (found.status, found.exit_code) == ("missing", code)
+        assert says in found.found
+        assert "geheim" not in f"{found.found} {found.fix}"
+
     def test_one_frame_is_taken_where_asked_for(self, tmp_path: Path) -> None:
         picture = write_picture(tmp_path / "a.png", (1, 2, 3))
         assert "a frame of 64x48" in look(tmp_path, str(picture), test=True).found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import stat
 import struct
@@ -10,10 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from analyte.contract.errors import AnalyteError, CameraError
+from analyte.contract.errors import AnalyteError, CameraError, UnavailableError
 from analyte.contract.profile import DeviceProfile
-from analyte.contract.redaction import redact
 from analyte.runtime.device.finding import Finding, missing, ok, refused, warning
+from analyte.runtime.sources.kinds import Kind, kind_of, printable
 from analyte.runtime.sources.names import display_name
 from analyte.runtime.sources.protocol import EndOfSource, Frame, FrameSource
 
@@ -40,11 +41,22 @@ def check_camera(profile: DeviceProfile, source: str | None, *, test: bool) -> F
 
 
 def _look(text: str) -> Finding:
-    if text.isascii() and text.isdigit():
-        return _look_at_device(DEVICES / f"video{text}")
-    if "://" in text:
-        return ok("camera", f"{redact(text)}, not reached: --source-test takes a frame from it")
-    path = Path(text)
+    try:
+        kind, rest = kind_of(text)
+    except CameraError as error:
+        return refused("camera", error)
+    if kind is Kind.INDEX:
+        return _look_at_device(DEVICES / f"video{rest}")
+    if kind is Kind.CSI:
+        return _look_for_module("picamera2", text, "sudo apt install python3-picamera2 (Raspberry Pi OS)")
+    if kind is Kind.GSTREAMER:
+        return _look_for_gstreamer(text)
+    if kind is Kind.STREAM:
+        return ok("camera", f"{printable(text)}, not reached: --source-test takes a frame from it")
+    return _look_at_path(Path(rest))
+
+
+def _look_at_path(path: Path) -> Finding:
     try:
         mode = path.stat().st_mode
     except (OSError, ValueError) as error:
@@ -56,6 +68,22 @@ def _look(text: str) -> Finding:
         fix = f"sudo chmod +r {display_name(path)}"
         return missing("camera", f"{display_name(path)} cannot be read by this user", fix, CameraError)
     return ok("camera", f"{display_name(path)}, a {'folder' if stat.S_ISDIR(mode) else 'file'}")
+
+
+def _look_for_module(name: str, text: str, fix: str) -> Finding:
+    if importlib.util.find_spec(name) is None:
+        return missing("camera", f"{text} needs {name}, which is not installed", fix, UnavailableError)
+    return ok("camera", f"{text}: {name} is installed; --source-test takes a frame")
+
+
+def _look_for_gstreamer(text: str) -> Finding:
+    import cv2
+
+    if not cv2.videoio_registry.hasBackend(cv2.CAP_GSTREAMER):
+        fix = "Install an OpenCV that was built with GStreamer, such as JetPack's or Debian's"
+        said = f"{printable(text)}: OpenCV {cv2.__version__} was built without GStreamer"
+        return missing("camera", said, fix, UnavailableError)
+    return ok("camera", f"{printable(text)}, not started: --source-test takes a frame from it")
 
 
 def _look_at_device(path: Path) -> Finding:
@@ -117,10 +145,10 @@ def _take_one(profile: DeviceProfile, text: str) -> Finding:
         return refused("camera", error)
     if frame is None:
         fix = "Look at the source with another program"
-        return missing("camera", f"{redact(text)} gave no usable frame", fix, CameraError)
+        return missing("camera", f"{printable(text)} gave no usable frame", fix, CameraError)
     height, width = frame.pixels.shape[:2]
     took_s = time.monotonic() - start_s
-    return ok("camera", f"{redact(text)}: a frame of {width}x{height} after {took_s:.2f} s")
+    return ok("camera", f"{printable(text)}: a frame of {width}x{height} after {took_s:.2f} s")
 
 
 def _first_frame(source: FrameSource, until_s: float) -> Frame | None:

@@ -55,6 +55,12 @@ def apply_controls(capture: Capture, controls: ControlsSection, *, where: object
     Returns: what was read back, by key, in the keys' units. Raises: CameraError where the camera has no such
     setting, leaves its automatic on, or is more than half a step from what was asked for.
     """
+    if controls.white_balance_gains is not None:
+        raise CameraError(
+            "camera.controls.white_balance_gains: a V4L2 camera takes a colour temperature",
+            where=where,
+            fix="Set camera.controls.white_balance_k, kelvin",
+        )
     found: dict[str, float] = {}
     for control in _CONTROLS:
         wanted = getattr(controls, control.key)

@@ -23,7 +23,7 @@ def image_files(folder: Path) -> list[Path]:
     except OSError as error:
         raise CameraError("the folder cannot be listed", where=folder, got=error.strerror) from error
     # A name that starts with a dot is another program's unfinished business.
-    return sorted((p for p in found if not p.name.startswith(".")), key=_natural)
+    return sorted((p for p in found if not p.name.startswith(".")), key=lambda p: natural_order(p.name))
 
 
 def read_frame(path: Path, index: int) -> Frame | BadFrame:
@@ -63,6 +63,7 @@ class FolderSource:
         self._next = len(self._files)
 
 
-def _natural(path: Path) -> list[tuple[int, int, str]]:
-    parts: list[str] = re.split(r"([0-9]+)", path.name)
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Return a key that sorts ``2.png`` before ``10.png``."""
+    parts: list[str] = re.split(r"([0-9]+)", name)
     return [(0, int(part), part) if part[:1].isdecimal() else (1, 0, part) for part in parts if part]
