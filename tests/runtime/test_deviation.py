@@ -82,7 +82,10 @@ def test_sigma_is_gated_too(reference: float, float32: bool, int8: bool) -> None
     assert deviation.passes("int8", 1.0) is int8
 
 
-def test_sigma_that_is_not_finite_never_passes() -> None:
+@pytest.mark.parametrize("of_eight", [1, 8])
+def test_sigma_that_is_not_finite_never_passes(of_eight: int) -> None:
     images = np.zeros((8, 1, 2, 2, 3), np.uint8)
-    deviation = measure_deviation(Constant(), images, np.zeros(8), 4, sigma=np.full(8, np.nan, np.float32))
+    sigma = np.full(8, 0.5, np.float32)
+    sigma[:of_eight] = np.nan
+    deviation = measure_deviation(Constant(), images, np.zeros(8), 4, sigma=sigma)
     assert not deviation.passes("int8", 1.0)

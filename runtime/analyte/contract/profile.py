@@ -12,6 +12,7 @@ from pydantic import Field, PlainValidator, ValidationError, field_validator, mo
 from analyte.contract.errors import ProfileError
 from analyte.contract.label import Finite
 from analyte.contract.sections.base import Section
+from analyte.contract.sections.bundles import BundlesSection
 from analyte.contract.sections.camera import CameraSection
 from analyte.contract.sections.colour import ColourSection
 from analyte.contract.sections.engine import EngineSection
@@ -117,6 +118,7 @@ class DeviceProfile(Section):
     quality: QualitySection = QualitySection()
     engine: EngineSection
     storage: StorageSection = StorageSection()
+    bundles: BundlesSection = BundlesSection()
     security: SecuritySection = SecuritySection()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 from collections.abc import Mapping
 from typing import Any
 
@@ -292,8 +291,5 @@ def _check_old_kernels(interpreter: Any, *, where: object) -> None:
 
 
 def _version(library: str) -> str:
-    distribution = {"ai_edge_litert": "ai-edge-litert", "tflite_runtime": "tflite-runtime"}[library]
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
+    # Asking the installed distribution would load the parser of its metadata, which a start would wait for.
+    return str(getattr(importlib.import_module(library), "__version__", "unknown"))
