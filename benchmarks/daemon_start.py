@@ -2,8 +2,8 @@
 
     python benchmarks/daemon_start.py BUNDLE [--device PROFILE] [--runs 10] [--json]
 
-Starts ``analyte daemon`` over 20 random 640x480 pictures, N times, each in a fresh process with a fresh store,
-its bytecode written as pip writes it, and takes the time from starting the process to the first line on its
+Starts ``analyte daemon`` over 20 random 640x480 pictures, N times, each in a fresh process with a new store,
+its bytecode written as pip does, and takes the time from starting the process to the first line on its
 stdout. Memory is the highest resident set size of the process. The first run, with cold file caches, is
 reported apart. Bundles with several views get equal regions side by side.
 """
