@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Self
@@ -65,22 +67,26 @@ def colour_features(images: UInt8Array) -> Float64Array:
     First and second powers of: the mean colour of the middle of each view (0 to 1) and its absorbance
     -log10(mean); with several views also the absorbance of each later view against the first.
     """
-    means = _mean_colours(images)
-    absorbance = -np.log10(np.maximum(means, 1.0 / 255.0))
-    parts = [means, absorbance]
-    if images.shape[1] > 1:
-        parts.append(absorbance[:, 1:] - absorbance[:, :1])
-    linear = np.concatenate([part.reshape(len(images), -1) for part in parts], axis=1)
-    return np.concatenate([linear, linear**2], axis=1)
+    # Numbers of Python: for the few of one sample they take a third of the time that numpy's calls do.
+    rows = [_features_of([_mean_colour(view) for view in sample]) for sample in images]
+    return np.asarray(rows, np.float64)
 
 
-def _mean_colours(images: UInt8Array) -> Float64Array:
-    """Return the mean colour, 0 to 1, of the middle half of each view, ``[N, V, 3]``.
+def _features_of(colours: Sequence[Sequence[float]]) -> list[float]:
+    """Return the features of one sample from the mean colour of each view, 0 to 1."""
+    absorbance = [[-math.log10(max(level, 1.0 / 255.0)) for level in colour] for colour in colours]
+    linear = [level for colour in (*colours, *absorbance) for level in colour]
+    for later in absorbance[1:]:
+        linear += [own - first for own, first in zip(later, absorbance[0], strict=True)]
+    return linear + [feature * feature for feature in linear]
+
+
+def _mean_colour(view: UInt8Array) -> list[float]:
+    """Return the mean colour, 0 to 1, of the middle half of a view ``[S, S, 3]``.
 
     There a well or a reaction zone is expected, and its rim is not.
     """
-    size = images.shape[2]
-    inner = slice(size // 4, size - size // 4)
+    size = view.shape[0]
+    start, end = size // 4, size - size // 4
     # Not numpy's mean, which takes ten times as long for a strided picture.
-    levels = [[cv2.mean(view[inner, inner])[:3] for view in sample] for sample in images]
-    return np.asarray(levels, np.float64) / 255.0
+    return [level / 255.0 for level in cv2.mean(view[start:end, start:end])[:3]]

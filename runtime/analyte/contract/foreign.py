@@ -60,10 +60,8 @@ class _Arrays:
 
     mean: Float64Array
     """``[F]``."""
-    directions: Float64Array
-    """``[F, R]``."""
-    weights: Float64Array
-    """By how much the inverse variances along them exceed that of the rest, ``[R]``."""
+    precision: Float64Array
+    """Inverse of the covariance, ``[F, F]``."""
 
 
 class ForeignCalibration(BaseModel):
@@ -116,9 +114,7 @@ class ForeignCalibration(BaseModel):
             )
         with np.errstate(invalid="ignore", over="ignore"):
             centred = features - arrays.mean
-            along = centred @ arrays.directions
-            # As if every direction had the rest's variance, and what those with their own differ by.
-            squares = np.einsum("nf,nf->n", centred, centred) / self.rest + along**2 @ arrays.weights
+            squares = np.einsum("nf,nf->n", centred @ arrays.precision, centred)
             distances: Float64Array = np.sqrt(np.maximum(squares, 0.0))
         return distances
 
@@ -126,8 +122,9 @@ class ForeignCalibration(BaseModel):
     def _arrays(self) -> _Arrays:
         mean = np.asarray(self.mean, np.float64)
         directions = np.asarray(self.directions, np.float64).reshape(-1, mean.size)
+        # As if every direction had the rest's variance, and what those with their own differ by.
         weights = 1.0 / np.asarray(self.variances, np.float64) - 1.0 / self.rest
-        return _Arrays(mean, np.ascontiguousarray(directions.T), weights)
+        return _Arrays(mean, np.eye(mean.size) / self.rest + (directions.T * weights) @ directions)
 
 
 def calibrate_foreign(
