@@ -5,8 +5,8 @@
 A real daemon measures a simulated camera (``sim:``) that gives frames faster than it can take them, and
 stores and prints every reading. Every 2000 readings its resident memory and open file handles are read from
 /proc. Prints the slope of the memory over the second half (a least-squares line, MB per 100,000 frames: the
-first half fills caches), file handles at the first and the last look, and the 99th percentile of the readings'
-own latency over the first and the last tenth.
+first half fills caches), file handles at the first and the last look, and the 99th percentile of the
+readings' own latency over the first and the last tenth.
 
 Targets: under 1 MB per 100,000 frames, no growth of handles, no slower 99th percentile at the end.
 """
