@@ -18,7 +18,7 @@ from pathlib import Path
 from analyte.contract.errors import InputError, IntegrityError
 from analyte.contract.output import from_os_error
 from analyte.contract.signature import PublicKey, Signature, parse_public_key
-from analyte.runtime.signing import is_good
+from analyte.runtime.signing import is_good, load_private_key, sign
 
 HEADS_SUFFIX = ".heads"
 _SCHEMA = 1
@@ -68,6 +68,12 @@ class Head:
 def heads_path(store: Path) -> Path:
     """Return the file of heads that belongs to a store."""
     return store.with_name(store.name + HEADS_SUFFIX)
+
+
+def load_signer(key_file: Path) -> Signer:
+    """Return what signs with a private key. Raises: InputError for the file; UnavailableError."""
+    private = load_private_key(key_file)
+    return lambda message: sign(message, private)
 
 
 def make_head(at: str, sequence: int, hash_: bytes, signer: Signer | None) -> Head:

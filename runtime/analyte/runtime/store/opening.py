@@ -33,12 +33,16 @@ ORDER BY sequence
 """
 
 
-def open_file(path: Path, event: migration.MakeEvent, report: Callable[[str], None]) -> sqlite3.Connection:
+def open_file(
+    path: Path, event: migration.MakeEvent, report: Callable[[str], None], *, check_pages: bool = True
+) -> sqlite3.Connection:
     """Open a store for writing, or make it; bring one of an older schema up to date.
+
+    ``check_pages``: False leaves out what reads the whole file.
 
     Raises: IntegrityError for a foreign or damaged file, OutputError otherwise.
     """
-    check = _is_to_be_checked(path)
+    check = check_pages and _is_to_be_checked(path)
     connection = connect_to_write(path)
     try:
         _prepare(connection, path, event, report, check=check)

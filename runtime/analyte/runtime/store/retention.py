@@ -40,6 +40,11 @@ class Rules:
     keep_mb: float | None = None
     """Megabytes, 10^6 bytes."""
 
+    @property
+    def any(self) -> bool:
+        """Whether there is one."""
+        return self.keep_days is not None or self.keep_mb is not None
+
     def __str__(self) -> str:
         given = {"keep_days": self.keep_days, "keep_mb": self.keep_mb}
         return ", ".join(f"{name} = {value:g}" for name, value in given.items() if value is not None)
@@ -51,7 +56,7 @@ class Retention:
     def __init__(self, store: SqliteStore, rules: Rules, report: Callable[[str], None]) -> None:
         """``report`` is told once why nothing can be deleted."""
         self._store = store
-        self._rules = rules
+        self.rules = rules
         self._report = report
         self._reported: set[str] = set()
         self._stop = threading.Event()
@@ -95,7 +100,7 @@ class Retention:
             up_to = min(wanted, done + SWEEP_READINGS)
             bound, why = _bound(connection)
             if wanted > bound:
-                self._say(f"readings are kept longer than {self._rules} says: {why}")
+                self._say(f"readings are kept longer than {self.rules} says: {why}")
             last = connection.execute(
                 "SELECT sequence, hash FROM readings WHERE sequence BETWEEN ? AND ?"
                 " ORDER BY sequence DESC LIMIT 1",
@@ -105,13 +110,13 @@ class Retention:
                 return False
             contents = _contents(connection, done, last[0], last[1])
             now_s = self._store.clock.wall()
-            writer.add_event(device_event(DELETED, now_s=now_s, why=str(self._rules), new=contents))
+            writer.add_event(device_event(DELETED, now_s=now_s, why=str(self.rules), new=contents))
             connection.execute("INSERT OR REPLACE INTO retention VALUES (1, ?)", (last[0],))
         return True
 
     def _by_age(self, connection: sqlite3.Connection) -> int:
         """Return the sequence number up to which readings are too old, or 0."""
-        days = self._rules.keep_days
+        days = self.rules.keep_days
         newest = connection.execute(
             "SELECT captured_at FROM readings ORDER BY sequence DESC LIMIT 1"
         ).fetchone()
@@ -138,14 +143,14 @@ class Retention:
 
     def _by_size(self, connection: sqlite3.Connection, done: int) -> int:
         """Return the sequence number up to which readings are too many, or 0."""
-        if self._rules.keep_mb is None:
+        if self.rules.keep_mb is None:
             return 0
         pages, free, page_bytes, rows = connection.execute(
             "SELECT page_count, freelist_count, page_size, coalesce((SELECT max(sequence) FROM readings), 0)"
             " FROM pragma_page_count, pragma_freelist_count, pragma_page_size"
         ).fetchone()
         used = (pages - free) * page_bytes
-        excess = used - 1e6 * self._rules.keep_mb
+        excess = used - 1e6 * self.rules.keep_mb
         if excess <= 0 or rows <= done:
             return 0
         return int(done + max(1, round((rows - done) * excess / used)))

@@ -48,9 +48,11 @@ class SqliteStore:
         signer: Signer | None = None,
         clock: ClockWatch | None = None,
         report: Callable[[str], None] = lambda text: None,
+        is_open_elsewhere: bool = False,
     ) -> None:
         """Open or create. ``signer``: signs heads; None leaves them unsigned. ``report``: is told of what
-        takes long. Raises: IntegrityError for a foreign, damaged or altered file, OutputError otherwise.
+        takes long. ``is_open_elsewhere``: the daemon may have it open, which has checked its pages.
+        Raises: IntegrityError for a foreign, damaged or altered file, OutputError otherwise.
         """
         self.path = path
         self.clock = clock or ClockWatch()
@@ -59,7 +61,9 @@ class SqliteStore:
         self._heads = heads_path(path)
         self._head = last_head(self._heads)
         self._head_s = time.monotonic()
-        self._connection: sqlite3.Connection | None = open_file(path, self._migrated, report)
+        self._connection: sqlite3.Connection | None = open_file(
+            path, self._migrated, report, check_pages=not is_open_elsewhere
+        )
         self._writer = ChainWriter(self._connection)
         try:
             check_end(self._connection, path, self._head)

@@ -196,7 +196,8 @@ class _Walk:
     def _anchor(self, events: Iterator[Row]) -> Row | None:
         """Check the events that outlived the readings around them; return the first one after."""
         anchor = self._connection.execute(
-            "SELECT sequence, json FROM events WHERE what = 'retention.deleted' ORDER BY sequence DESC LIMIT 1"
+            "SELECT sequence, json FROM events WHERE what = 'retention.deleted'"
+            " ORDER BY sequence DESC LIMIT 1"
         ).fetchone()
         says = None if anchor is None else event_from_json(anchor[1]).new
         new = says if isinstance(says, dict) else {}
