@@ -58,13 +58,14 @@ class ChainWriter:
         ends = [self.connection.execute(last).fetchone() for last in (_LAST_READING, _LAST_EVENT)]
         self.sequence, self.hash = max((end for end in ends if end is not None), default=(0, GENESIS))
 
-    def add_event(self, event: Event) -> None:
-        """Append an event."""
+    def add_event(self, event: Event) -> Event:
+        """Append an event; return it with its id."""
         event = with_id(event)
         text = event.to_json()
         previous = self._advance(Kind.EVENT, text)
         row = (self.sequence, self.hash, previous, *event_columns(event), text)
         self.connection.execute(INSERT_EVENT, row)
+        return event
 
     def add_readings(self, readings: Sequence[Unchained]) -> None:
         """Append readings."""
