@@ -25,6 +25,10 @@ from analyte.runtime.store.schema import SPAN_BITS, TRIGGERS
 
 Row = tuple[object, ...]
 
+MOST_UNSIGNED = 5000
+"""Rows at the end that a store with a key may hold unsigned: more than lie between two heads of a device that
+is running or was killed."""
+
 
 @dataclass(slots=True)
 class Verification:
@@ -105,6 +109,7 @@ class _Heads:
         if not path.is_file():
             raise _Problem(0, f"the file of heads is missing: {path}; rows cut off the end cannot be found")
         trusted = {key.raw for key in keys}
+        self.demanded = bool(keys)
         unreadable = 0
         for head in read_heads(path):
             if head is None:
@@ -313,6 +318,11 @@ class _Walk:
 
     def _note_unsigned(self) -> None:
         found = self._found
+        if self._heads.demanded and found.last - found.signed_up_to > MOST_UNSIGNED:
+            raise _Problem(
+                found.signed_up_to + 1,
+                f"and all rows up to {found.last} are not covered by a signature; heads were taken away",
+            )
         if found.signed_heads and found.signed_up_to < found.last:
             found.notes.append(
                 f"rows {found.signed_up_to + 1} to {found.last} are not covered by a signature yet"
