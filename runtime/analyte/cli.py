@@ -53,6 +53,7 @@ COMMANDS: dict[str, Command] = {
     "device": Command(
         "analyte.runtime.commands.device", "Look at device profiles, check this machine, tune one.", "cpu"
     ),
+    "log": Command("analyte.runtime.commands.log", "Look at a device's record, verify it, export it.", "cpu"),
     "daemon": Command("analyte.runtime.commands.daemon", "Measure what a camera sees, continuously.", "cpu"),
 }
 

@@ -30,11 +30,13 @@ class Ledger:
         self.gate = threading.Event()
         self.gate.set()
         self.failure: Exception | None = None
+        self.commits = 0
 
     def append(self, readings: Sequence[Reading]) -> None:
         self.gate.wait(10.0)
         if self.failure is not None:
             raise self.failure
+        self.commits += 1
         self.stored += readings
         self.told += [("stored", one.id) for one in readings]
 
@@ -61,6 +63,7 @@ def test_stored_before_published_and_in_order() -> None:
     ledger = Ledger()
     with recording(ledger) as (recorder, tally):
         recorder.record([reading(1), reading(2, refused=True)], None)
+        recorder.wait()
         recorder.record([reading(3)], None)
         recorder.wait()
         ids = [reading(number).id for number in (1, 2, 3)]
@@ -69,6 +72,18 @@ def test_stored_before_published_and_in_order() -> None:
             ("stored", ids[2]), ("published", ids[2]),
         ]  # fmt: skip
         assert (tally.readings, tally.refused) == (3, 1)
+
+
+def test_what_waits_is_stored_in_one_commit() -> None:
+    ledger = Ledger()
+    ledger.gate.clear()
+    with recording(ledger) as (recorder, _):
+        for number in range(20):
+            recorder.record([reading(number)], None)
+        ledger.gate.set()
+        recorder.wait()
+        assert ledger.commits <= 2
+        assert [one.id for one in ledger.stored] == [reading(number).id for number in range(20)]
 
 
 def test_what_was_handed_over_is_stored_at_the_end() -> None:
@@ -82,7 +97,7 @@ def test_what_was_handed_over_is_stored_at_the_end() -> None:
 def test_slow_disk_holds_the_measuring_up_and_loses_nothing() -> None:
     ledger = Ledger()
     ledger.gate.clear()
-    wanted = QUEUE_LENGTH + 5
+    wanted = 2 * QUEUE_LENGTH + 5  # As many are being stored and as many wait.
     with recording(ledger) as (recorder, _):
         done = threading.Event()
 

@@ -74,6 +74,11 @@ class StorageSection(Section):
 
     path: Path = Path("readings.sqlite")
     """The store, relative to the folder that the daemon runs in."""
+    keep_days: Finite | None = Field(default=None, gt=0)
+    """Readings older than this are deleted, but none that is not sent yet or on hold; None keeps all."""
+    keep_mb: Finite | None = Field(default=None, ge=1)
+    """As much of the store as is kept, megabytes (10^6 bytes): the oldest readings make room, with the same
+    exceptions; None keeps all."""
     refused_frames: Path | None = None
     """Folder for the frames of refused readings, relative to the folder that the daemon runs in; None keeps
     none."""
@@ -89,13 +94,17 @@ class StorageSection(Section):
 
 
 class SecuritySection(Section):
-    """Whose bundles the device runs."""
+    """Whose bundles the device runs, and with what it signs its own record."""
 
     require_signature: bool = Field(default=False, strict=True)
     """Run only bundles that one of ``trusted_keys`` signed; any other is refused before it is used."""
     trusted_keys: tuple[str, ...] = ()
     """Public keys: the line that ``analyte bundle keygen`` wrote into ``NAME.pub``, or that file's path,
     relative to the folder of the profile."""
+
+    device_key: Path | None = None
+    """Private key that signs the heads of the store's chain: what ``analyte bundle keygen`` wrote into
+    ``NAME.key``, relative to the folder of the profile; None leaves them unsigned."""
 
     @model_validator(mode="after")
     def _keys_go_with_the_demand(self) -> Self:

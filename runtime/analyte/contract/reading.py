@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from analyte.contract.covariates import Covariate
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 class Flag(StrEnum):
@@ -130,4 +132,5 @@ class Reading:
 
     def to_json(self) -> str:
         """Return the reading as one line of JSON."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False, allow_nan=False)
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return _ENCODER.encode(fields)

@@ -26,11 +26,11 @@ from analyte.runtime.refused_frames import RefusedFrames
 from analyte.runtime.regions.registry import finder_of
 from analyte.runtime.selection import preferred_artifact
 from analyte.runtime.selftest import quick_check
+from analyte.runtime.session import recorded_session
 from analyte.runtime.sinks import Sink, SinkClosed
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
 from analyte.runtime.sources.registry import open_source
 from analyte.runtime.stopping import StopRequest
-from analyte.runtime.store.sqlite import SqliteStore
 from analyte.runtime.trust import open_for_use
 
 _READ_TIMEOUT_S = 0.2
@@ -75,8 +75,15 @@ def run_daemon(
         stack.callback(ready.engine.close)
         # The store before the source: a camera must not stream while a large store is checked.
         storage = ready.profile.storage
-        store = SqliteStore(options.store or storage.path)
-        stack.callback(store.close)
+        session = stack.enter_context(
+            recorded_session(
+                ready.profile,
+                options.device,
+                options.store or storage.path,
+                {"bundle": ready.bundle.id, "artifact": ready.artifact.name},
+                report,
+            )
+        )
         frames = (
             None
             if storage.refused_frames is None
@@ -98,14 +105,15 @@ def run_daemon(
         # Files do not age.
         settings = ready.settings if source.live else replace(ready.settings, max_age_s=None)
         pipeline = Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
-        recorder = Recorder(store, sink, tally, frames=frames, report=report)
+        recorder = Recorder(session.store, sink, tally, frames=frames, report=report)
         stack.callback(recorder.close)
         loop = Loop(source, pipeline, recorder, stop, measure)
         try:
             reason = loop.run(interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()
         except SinkClosed as closed:
-            return str(closed)
+            reason = str(closed)
+        session.reason = reason
         return reason
 
 

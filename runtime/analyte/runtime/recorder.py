@@ -7,6 +7,7 @@ meanwhile. No reading is ever dropped.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -95,17 +96,29 @@ class Recorder:
             self._thread.join()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            if self._failure is None:
+        ended = False
+        while not ended:
+            taken = self._take()
+            jobs = [job for job in taken if job is not None]
+            ended = len(jobs) < len(taken)
+            if jobs and self._failure is None:
                 try:
-                    self._keep(job)
+                    self._keep(jobs)
                 except Exception as failure:  # noqa: BLE001 - raised again where the measuring is
                     self._failure = failure
-            self._jobs.task_done()
-        self._jobs.task_done()
+            for _ in taken:
+                self._jobs.task_done()
 
-    def _keep(self, job: _Job) -> None:
-        readings = self._with_frame(job)
+    def _take(self) -> list[_Job | None]:
+        """Wait for a job and take those that wait behind it, too: one commit is enough for all."""
+        taken = [self._jobs.get()]
+        with contextlib.suppress(queue.Empty):
+            while len(taken) < QUEUE_LENGTH:
+                taken.append(self._jobs.get_nowait())
+        return taken
+
+    def _keep(self, jobs: Sequence[_Job]) -> None:
+        readings = [reading for job in jobs for reading in self._with_frame(job)]
         self._store.append(readings)
         for reading in readings:
             self._tally.add(reading)

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
-from analyte.runtime.store.sqlite import APPLICATION_ID, STORE_SCHEMA, SqliteStore
+from analyte.runtime.store.schema import APPLICATION_ID, STORE_SCHEMA
+from analyte.runtime.store.sqlite import SqliteStore
 from runtime.store.readings import reading
 
 
@@ -118,7 +119,7 @@ class TestRefused:
         SqliteStore(path).close()
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA user_version = 9")
-        self.refuse(path, IntegrityError, "another version.*expected schema 2; got 9")
+        self.refuse(path, IntegrityError, "newer version.*schema 3 or older; got 9")
 
     @pytest.fixture
     def damaged(self, tmp_path: Path) -> Path:
@@ -137,7 +138,7 @@ class TestRefused:
     def test_large_store_is_checked_after_a_crash(
         self, damaged: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("analyte.runtime.store.sqlite.ALWAYS_CHECKED_BYTES", 0)
+        monkeypatch.setattr("analyte.runtime.store.opening.ALWAYS_CHECKED_BYTES", 0)
         damaged.with_name("r.sqlite-wal").write_bytes(b"left by a process that was killed")
         self.refuse(damaged, IntegrityError, "damaged")
 

@@ -1,201 +1,172 @@
-"""The store: every reading, refused ones included, on disk before anybody is told of it."""
+"""The store: every reading, refused ones included, and every event, on disk before anybody is told of it."""
 
 from __future__ import annotations
 
-import contextlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
+from analyte.contract.errors import AnalyteError, OutputError
+from analyte.contract.event import Event
 from analyte.contract.reading import Reading
+from analyte.runtime.store.connecting import in_words, transaction
+from analyte.runtime.store.heads import Head, Signer, append_head, heads_path, last_head, make_head
+from analyte.runtime.store.opening import check_end, open_file
+from analyte.runtime.store.protocol import StoredEvent
+from analyte.runtime.store.rows import device_event, event_from_json
+from analyte.runtime.store.times import JUMP_S, ClockWatch, iso
+from analyte.runtime.store.writing import ChainWriter, unchained
 
-APPLICATION_ID = int.from_bytes(b"anly", "big")
-"""In the header of the file: tells our stores from any other SQLite database."""
-STORE_SCHEMA = 2
-ALWAYS_CHECKED_BYTES = 200_000_000
-"""Stores up to this size are checked whole at every start: 1.5 ms per megabyte, measured on x86. A larger one
-only after it was not closed cleanly, so that a year of readings does not hold up the first one of the day."""
+HEAD_ROWS, HEAD_S = 1000, 600.0
+"""A head is written after so many rows or seconds, whichever comes first, and when the store is closed."""
 
-_CREATE = f"""
-BEGIN IMMEDIATE;
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {STORE_SCHEMA};
-CREATE TABLE readings (
-    sequence INTEGER PRIMARY KEY,
-    id TEXT NOT NULL UNIQUE,
-    captured_at TEXT NOT NULL,
-    value REAL CHECK (value IS NULL OR NOT refused),
-    unit TEXT NOT NULL,
-    refused INTEGER NOT NULL CHECK (refused IN (0, 1)),
-    reason TEXT CHECK ((reason IS NOT NULL) = refused),
-    bundle TEXT NOT NULL,
-    json TEXT NOT NULL
-) STRICT;
-CREATE INDEX readings_captured_at ON readings (captured_at);
-CREATE TRIGGER readings_no_update BEFORE UPDATE ON readings
-BEGIN SELECT RAISE(ABORT, 'readings are append-only'); END;
-CREATE TRIGGER readings_no_delete BEFORE DELETE ON readings
-BEGIN SELECT RAISE(ABORT, 'readings are append-only'); END;
-COMMIT;
+_EVENTS = """
+SELECT sequence, json FROM events
+WHERE sequence > ? AND substr(what, 1, ?) = ? ORDER BY sequence LIMIT ?
 """
-_INSERT = """
-INSERT INTO readings (id, captured_at, value, unit, refused, reason, bundle, json)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+_NEWEST_TIME = """
+SELECT max(at) FROM (
+    SELECT * FROM (SELECT captured_at AS at FROM readings ORDER BY sequence DESC LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT at FROM events ORDER BY sequence DESC LIMIT 1)
+)
 """
 
 
 class SqliteStore:
-    """Readings in a SQLite file: WAL, every commit synced to the disk, append-only."""
+    """Readings and events in a SQLite file: one chain, every commit synced to the disk, append-only.
 
-    def __init__(self, path: Path) -> None:
-        """Open or create. Raises: IntegrityError for a foreign or damaged file, OutputError otherwise."""
-        self._path = path
-        self._connection: sqlite3.Connection | None = None
-        check = _is_to_be_checked(path)
+    It is a `Store` and a `Trail`, for any number of threads.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        signer: Signer | None = None,
+        clock: ClockWatch | None = None,
+        report: Callable[[str], None] = lambda text: None,
+        is_open_elsewhere: bool = False,
+    ) -> None:
+        """Open or create. ``signer``: signs heads; None leaves them unsigned. ``report``: is told of what
+        takes long. ``is_open_elsewhere``: the daemon may have it open, which has checked its pages.
+        Raises: IntegrityError for a foreign, damaged or altered file, OutputError otherwise.
+        """
+        self.path = path
+        self.clock = clock or ClockWatch()
+        self._signer = signer
+        self._lock = threading.RLock()
+        self._heads = heads_path(path)
+        self._head = last_head(self._heads)
+        self._head_s = time.monotonic()
+        self._connection: sqlite3.Connection | None = open_file(
+            path, self._migrated, report, check_pages=not is_open_elsewhere
+        )
+        self._writer = ChainWriter(self._connection)
         try:
-            # Absolute: ":memory:" must not mean memory. Opened in one thread, written in another, and closed
-            # in the first after the second has ended.
-            connection = sqlite3.connect(
-                path.absolute(), isolation_level=None, timeout=5.0, check_same_thread=False
-            )
+            check_end(self._connection, path, self._head)
+            self._begin()
         except sqlite3.Error as error:
-            raise _in_words(error, path) from error
-        try:
-            _prepare(connection, path, check=check)
-        except sqlite3.Error as error:
-            connection.close()
-            raise _in_words(error, path) from error
+            self._drop()
+            raise in_words(error, path) from error
         except AnalyteError:
-            connection.close()
+            self._drop()
             raise
-        self._connection = connection
 
     def append(self, readings: Sequence[Reading]) -> None:
         """Keep readings in one transaction; see `Store.append`."""
-        if self._connection is None:
-            raise OutputError("the store is closed", where=self._path)
-        try:
-            with _transaction(self._connection):
-                self._connection.executemany(_INSERT, map(_row, readings))
-        except sqlite3.Error as error:
-            raise _in_words(error, self._path) from error
+        rows = [unchained(reading) for reading in readings]
+        with self.writing() as writer:
+            writer.add_readings(rows)
+
+    def add(self, event: Event) -> None:
+        """Keep an event; see `Trail.add`."""
+        with self.writing() as writer:
+            writer.add_event(event)
+
+    def events(self, what: str = "", *, after: int = 0, limit: int = 1000) -> Sequence[StoredEvent]:
+        """Return events in the order of the chain; see `Trail.events`."""
+        with self._lock:
+            connection = self._open()
+            try:
+                rows = connection.execute(_EVENTS, (after, len(what), what, limit)).fetchall()
+            except sqlite3.Error as error:
+                raise in_words(error, self.path) from error
+        return [StoredEvent(sequence, event_from_json(text)) for sequence, text in rows]
+
+    @contextmanager
+    def writing(self) -> Iterator[ChainWriter]:
+        """Give the end of the chain, in a transaction; a jump of the clock is recorded first.
+
+        Raises: OutputError, IntegrityError.
+        """
+        with self._lock:
+            connection = self._open()
+            try:
+                with transaction(connection):
+                    self._writer.seek()
+                    self._record_jump(self.clock.jump())
+                    yield self._writer
+            except sqlite3.Error as error:
+                raise in_words(error, self.path) from error
+            if self._is_head_due():
+                self._write_head()
 
     def close(self) -> None:
-        """Close the file; SQLite folds the WAL into it."""
+        """Write a head and close the file; SQLite folds the WAL into it. Raises: OutputError."""
+        with self._lock:
+            if self._connection is None:
+                return
+            try:
+                self._writer.seek()
+                self._write_head()
+            except sqlite3.Error as error:
+                raise in_words(error, self.path) from error
+            finally:
+                self._drop()
+
+    def _begin(self) -> None:
+        """Compare the clock with the last row's, and let a head cover what a crash left behind."""
+        self.clock.jump()
+        newest = self._open().execute(_NEWEST_TIME).fetchone()[0]
+        now_s = self.clock.wall()
+        if newest is not None and newest > iso(now_s + JUMP_S):
+            with transaction(self._open()):
+                self._writer.seek()
+                self._record_jump((newest, iso(now_s)))
+        self._writer.seek()
+        self._write_head()
+
+    def _record_jump(self, jump: tuple[str, str] | None) -> None:
+        if jump is not None:
+            old, new = jump
+            event = device_event("clock.jumped", now_s=self.clock.wall(), old=old, new=new)
+            self._writer.add_event(event)
+
+    def _migrated(self, old: Mapping[str, int], new: Mapping[str, int]) -> Event:
+        return device_event("store.migrated", now_s=self.clock.wall(), old=dict(old), new=dict(new))
+
+    def _is_head_due(self) -> bool:
+        if self._head is None or time.monotonic() - self._head_s >= HEAD_S:
+            return True
+        return self._writer.sequence - self._head.sequence >= HEAD_ROWS
+
+    def _write_head(self) -> None:
+        """Write down where the chain ends, unless that is written already."""
+        if self._writer.sequence == 0 or (self._head and self._head.sequence >= self._writer.sequence):
+            return
+        head: Head = make_head(self.clock.now(), self._writer.sequence, self._writer.hash, self._signer)
+        append_head(self._heads, head)
+        self._head, self._head_s = head, time.monotonic()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise OutputError("the store is closed", where=self.path)
+        return self._connection
+
+    def _drop(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-def _row(reading: Reading) -> tuple[object, ...]:
-    return (
-        reading.id,
-        reading.captured_at,
-        reading.value,
-        reading.unit,
-        int(reading.refused),
-        None if reading.reason is None else str(reading.reason),
-        reading.bundle,
-        reading.to_json(),
-    )
-
-
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-def _is_to_be_checked(path: Path) -> bool:
-    """Whether to read the whole file; asked before SQLite opens it and makes a log of its own."""
-    log = path.with_name(path.name + "-wal")
-    try:
-        left_open = log.is_file() and log.stat().st_size > 0
-        return left_open or path.stat().st_size <= ALWAYS_CHECKED_BYTES
-    except OSError:
-        return True
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, *, check: bool) -> None:
-    """Check that the file is a sound store of ours, or make it one; set how it is written."""
-    application = _pragma(connection, "application_id")
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    # A crash right after creation leaves a database with nothing in it: that is still ours to fill.
-    is_new = application == 0 and tables == 0
-    if not is_new:
-        _refuse_foreign(connection, application, path)
-        if check:
-            _refuse_damaged(connection, path)
-    mode = _pragma(connection, "journal_mode = WAL")
-    if mode != "wal":
-        raise OutputError(
-            "SQLite cannot keep a write-ahead log there",
-            where=path,
-            got=f"journal mode {mode}",
-            fix="Choose a local file system",
-        )
-    connection.execute("PRAGMA synchronous = FULL")
-    if is_new:
-        connection.executescript(_CREATE)
-
-
-def _refuse_foreign(connection: sqlite3.Connection, application: object, path: Path) -> None:
-    if application != APPLICATION_ID:
-        raise IntegrityError(
-            "an SQLite database of another program",
-            where=path,
-            expected="a store of analyte, or no file",
-            fix="Choose another --store",
-        )
-    version = _pragma(connection, "user_version")
-    if version != STORE_SCHEMA:
-        raise IntegrityError(
-            "a store of another version of analyte",
-            where=path,
-            expected=f"schema {STORE_SCHEMA}",
-            got=version,
-            fix="Choose another --store, or update analyte",
-        )
-
-
-def _refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
-    found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if found != "ok":
-        raise IntegrityError(
-            "the store is damaged",
-            where=path,
-            got=found,
-            fix="Keep the file, choose another --store, and restore readings with: sqlite3 FILE .recover",
-        )
-
-
-def _pragma(connection: sqlite3.Connection, text: str) -> object:
-    return connection.execute(f"PRAGMA {text}").fetchone()[0]
-
-
-def _in_words(error: sqlite3.Error, path: Path) -> AnalyteError:
-    code = getattr(error, "sqlite_errorcode", None)
-    # Extended codes hold the primary one in their low byte.
-    primary = code & 0xFF if isinstance(code, int) else None
-    if primary == sqlite3.SQLITE_FULL:
-        return OutputError("the disk is full", where=path, fix="Free some space and run again")
-    if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-        return IntegrityError(
-            "not a store of analyte, or damaged", where=path, got=error, fix="Choose another --store"
-        )
-    if primary == sqlite3.SQLITE_BUSY:
-        return OutputError("another program holds the store", where=path, got=error, fix="Stop it")
-    if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
-        return OutputError(
-            "the store cannot be opened for writing",
-            where=path,
-            got=error,
-            fix="Make its folder, and let this user write there",
-        )
-    return OutputError("the store cannot be written", where=path, got=error)
