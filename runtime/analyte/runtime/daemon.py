@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from analyte.contract.profile import DeviceProfile, MeasureSection, load_profile
 from analyte.contract.reading import Reading
 from analyte.contract.sections.camera import ControlsSection
 from analyte.runtime.combining import combine
+from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.covariates import complete_covariates
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import open_from_profile
@@ -95,18 +96,33 @@ def run_daemon(
                 expected="0 where measure.frames is more than 1",
                 got=f"{interval_s:g} s and {measure.frames} frames",
             )
+        control = QualityControl(store, ready.profile.control, ready.bundle.id)
+        _report_control(control, report)
         # Files do not age.
-        settings = ready.settings if source.live else replace(ready.settings, max_age_s=None)
+        settings = replace(
+            ready.settings,
+            max_age_s=ready.settings.max_age_s if source.live else None,
+            recalibration=control.recalibration,
+        )
         pipeline = Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
         recorder = Recorder(store, sink, tally, frames=frames, report=report)
         stack.callback(recorder.close)
-        loop = Loop(source, pipeline, recorder, stop, measure)
+        loop = Loop(source, pipeline, recorder, stop, measure, control.admitted)
         try:
             reason = loop.run(interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()
         except SinkClosed as closed:
             return str(closed)
         return reason
+
+
+def _report_control(control: QualityControl, report: Callable[[str], None]) -> None:
+    """Say at the start what would else be found out from refused or uncorrected readings."""
+    status = control.status()
+    if status.remark:
+        report(status.remark)
+    if not status.admitted:
+        report(f"readings are refused ({status.reason}): {status.detail}")
 
 
 def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
@@ -146,6 +162,8 @@ class Loop:
     recorder: Recorder
     stop: StopRequest
     measure: MeasureSection
+    admit: Callable[[Sequence[Reading]], list[Reading]]
+    """Withholds the values while quality control says so."""
 
     def run(self, interval_s: float, max_readings: int | None) -> str:
         """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
@@ -158,7 +176,7 @@ class Loop:
             self.recorder.check()
             end = self._fill(burst)
             if burst.measured:
-                readings = self._combined(burst)
+                readings = self.admit(self._combined(burst))
                 self.recorder.record(readings, burst.pixels)
                 made += len(readings)
             if end is not None:
@@ -209,6 +227,9 @@ class _Burst:
     _refused: bool = False
 
     def add(self, frame: Frame | BadFrame, readings: list[Reading]) -> None:
+        if self.measured and self.measured[0][0].recalibration != readings[0].recalibration:
+            # A person recalibrated between two frames: those before make no reading with those after.
+            self.measured.clear()
         if not self.measured:
             self.start_s = frame.monotonic_s
         self.measured.append(readings)
