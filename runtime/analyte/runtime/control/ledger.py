@@ -1,4 +1,4 @@
-"""What is true now, rebuilt from the audit trail: it survives restarts, and is as hard to alter as the trail."""
+"""What is true now, rebuilt from the audit trail: it survives restarts, and cannot be altered unseen."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Ledger:
         self._recalibrated_at = 0
 
     def refresh(self) -> None:
-        """Replay what came into the trail since; nothing is changed where an event cannot be understood.
+        """Replay what came into the trail since, up to the first event that cannot be understood.
 
         Raises: IntegrityError for such an event; what `Trail.events` raises.
         """
@@ -78,7 +78,7 @@ class Ledger:
         return self._stack[-1] if self._stack else None
 
     def recalibration_of(self, bundle: str) -> RecalibrationRecord | None:
-        """Return the recalibration that holds for a bundle, by its id: one that was made for it, and newest."""
+        """Return the recalibration that holds for a bundle, by its id: the newest, if made for it."""
         newest = self.newest_recalibration
         return newest if newest is not None and newest.bundle == bundle else None
 

@@ -1,6 +1,7 @@
 """The Levey-Jennings chart, as SVG written by hand: a device has no plotting library.
 
-Levey S, Jennings ER, The use of control charts in the clinical laboratory, Am J Clin Pathol 1950;20:1059-1066.
+Levey S, Jennings ER, The use of control charts in the clinical laboratory, Am J Clin Pathol
+1950;20:1059-1066.
 Every material has a panel of its own: distance from the target in s against the controls in their order.
 """
 

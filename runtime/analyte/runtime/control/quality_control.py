@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from analyte.contract.errors import InputError, SettingsError
@@ -27,7 +26,7 @@ from analyte.runtime.control.judging import judge_control
 from analyte.runtime.control.ledger import Control, Ledger
 from analyte.runtime.control.levey_jennings import draw
 from analyte.runtime.control.lockout import obstacle, withheld
-from analyte.runtime.control.recalibration import Correction, Method, Standard, fit
+from analyte.runtime.control.recalibration import Method, Standard, fit
 from analyte.runtime.control.roles import demand
 from analyte.runtime.control.status import Status, status_of
 from analyte.runtime.control.westgard import Point
@@ -267,6 +266,12 @@ class QualityControl:
                 return Standard(known, reading.value, reading.sigma)
             raw = held.correction.correction().undone(reading.value, reading.sigma)
             return Standard(known, *raw)
+
+    def history(self) -> list[Event]:
+        """Return every release and every change of the recalibration, oldest first."""
+        with self._lock:
+            self.refresh()
+            return [mark.event for mark in self._ledger.marks]
 
     def chart(self, material: str | None = None, *, last: int = 60) -> str:
         """Return the Levey-Jennings chart of one material or of all, as SVG; ``last``: controls of each.

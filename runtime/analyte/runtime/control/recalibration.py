@@ -89,8 +89,8 @@ class Fit:
     weighted: bool
     correction: Correction
     residual_sd: float | None
-    """Standard deviation of the standards around the line, label's unit; None where none is left over, and the
-    readings' own sigma stands for it."""
+    """Standard deviation of the readings around the line, label's unit; None where no standard is left over,
+    and the readings' own sigma stands for it."""
     largest_residual: float
     """Of the corrected standards, label's unit."""
     standards: tuple[Standard, ...]

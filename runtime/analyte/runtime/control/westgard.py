@@ -1,9 +1,9 @@
 """The rules that tell a control sample that went wrong from one that merely scatters.
 
-Westgard JO, Barry PL, Hunt MR, Groth T, A multi-rule Shewhart chart for quality control in clinical chemistry,
-Clin Chem 1981;27:493-501; CLSI C24, 4th ed. 2016. A value lies beyond a limit only where it exceeds it: one at
-exactly 2 s breaks nothing. Each rule looks at the newest control and those before it, so that a control is
-blamed once, when it comes.
+Westgard JO, Barry PL, Hunt MR, Groth T, A multi-rule Shewhart chart for quality control in clinical
+chemistry, Clin Chem 1981;27:493-501; CLSI C24, 4th ed. 2016. A value lies beyond a limit only where it
+exceeds it: one at exactly 2 s breaks nothing. Each rule looks at the newest control and those before it,
+so that a control is blamed once, when it comes.
 """
 
 from __future__ import annotations
