@@ -108,7 +108,8 @@ def _without_outliers(good: Sequence[_Good]) -> list[_Good]:
 
 def _median(readings: Sequence[Reading], used: Sequence[_Good], spread: float | None) -> Reading:
     """Return the reading of frames most of which have a value."""
-    ordered = sorted(used, key=lambda frame: frame.value)
+    # At equal numbers those below the limit first: fewer than half, they never reach the middle.
+    ordered = sorted(used, key=lambda frame: (frame.value, not frame.below_lod))
     half = (len(ordered) - 1) // 2
     # One frame, or two of an even number; both have a value, since most have.
     centre = [frame.reading for frame in ordered[half : len(ordered) - half]]

@@ -35,7 +35,9 @@ def person(who: str | None) -> str:
 
     from analyte.contract.errors import SettingsError
 
-    if who is not None and who.strip():
+    if who is not None:
+        if not who.strip() or not who.isprintable():
+            raise SettingsError("--who: not a name", got=ascii(who))
         return who.strip()
     try:
         # Before Python 3.13 an unknown user is a KeyError.

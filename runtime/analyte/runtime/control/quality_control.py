@@ -199,6 +199,7 @@ class QualityControl:
         ``standards``: from `standard_of`. Raises: RoleError; InputError where they give no correction.
         """
         demand(role, Role.SUPERVISOR, "a recalibration")
+        reason = _text(why)
         found = fit(standards, method, label, max_residual=self._section.max_residual, weighted=weighted)
         with self._lock:
             self.refresh()
@@ -212,7 +213,7 @@ class QualityControl:
                     self._now(),
                     who,
                     role,
-                    why=why.strip(),
+                    why=reason,
                     old={"version": "" if before is None else before.version},
                     new=record.model_dump(mode="json"),
                 )
@@ -350,4 +351,13 @@ def _hours(at: datetime) -> float:
 def _reason(why: str) -> str:
     if not why.strip():
         raise InputError("a reason is needed", fix="Say what was found and done: --why TEXT")
-    return why.strip()
+    return _text(why)
+
+
+def _text(given: str) -> str:
+    """Return what a person wrote as it is kept. Raises: InputError for what is no text."""
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise InputError("is no text in UTF-8", got=ascii(given)) from error
+    return given.strip()

@@ -114,7 +114,9 @@ def fit(
     _refuse_standards(standards, method, label, weighted=weighted)
     known = np.array([one.known for one in standards])
     read = np.array([one.reading for one in standards])
-    weight = np.array([one.sigma**-2.0 if weighted else 1.0 for one in standards])
+    # In proportion to the most certain one: a tiny sigma must not overflow.
+    best = min(one.sigma for one in standards)
+    weight = np.array([(best / one.sigma) ** 2 if weighted else 1.0 for one in standards])
     weight *= len(standards) / weight.sum()
     total = float(len(standards))
     x, y = float((weight * known).sum() / total), float((weight * read).sum() / total)
@@ -147,6 +149,12 @@ def _refuse_standards(
     for one in standards:
         if not all(map(math.isfinite, (one.known, one.reading, one.sigma))) or one.sigma < 0:
             raise InputError("a standard needs finite numbers and a sigma of 0 or more", got=one)
+        if not (abs(one.reading - label.low) <= 2 * label.span and one.sigma <= label.span):
+            raise InputError(
+                "the reading of a standard has nothing to do with the range",
+                expected=f"{label.low:g} to {label.high:g} {label.unit}, or somewhat outside",
+                got=f"{one.reading:g}, sigma {one.sigma:g}",
+            )
         if not label.low <= one.known <= label.high:
             raise InputError(
                 "a standard lies outside the calibrated range",
