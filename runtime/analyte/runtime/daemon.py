@@ -177,7 +177,9 @@ class Loop:
             end = self._fill(burst)
             if burst.measured:
                 readings = self.admit(self._combined(burst))
-                self.recorder.record(readings, burst.pixels)
+                # Empty where it was the reading of a control.
+                if readings:
+                    self.recorder.record(readings, burst.pixels)
                 made += len(readings)
             if end is not None:
                 return end

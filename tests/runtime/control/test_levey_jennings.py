@@ -26,8 +26,8 @@ def device_of(*values: float, name: str = "low") -> Device:
     return device
 
 
-def tree(device: Device, **options: int) -> ET.Element:
-    return ET.fromstring(device.control.chart(**options))
+def tree(device: Device, last: int = 60) -> ET.Element:
+    return ET.fromstring(device.control.chart(last=last))
 
 
 def said(root: ET.Element) -> list[str]:

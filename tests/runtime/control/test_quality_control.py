@@ -318,6 +318,14 @@ class TestRecalibration:
         with pytest.raises(InputError, match="a reason is needed"):
             device.control.undo(*BOSS, "")
 
+    def test_two_who_undo_at_once_take_one_step(self, device: Device) -> None:
+        first = device.control.recalibrate("offset", OFFSET, LABEL, *BOSS)
+        device.control.recalibrate("offset", OFFSET, LABEL, *BOSS)
+        device.control.undo(*BOSS, "x")
+        again = dataclasses.replace(device.trail.stored[-1].event, who="carl")
+        device.trail.add(again)
+        assert device.opened().recalibration() == first
+
     def test_nonsense_leaves_no_trace(self, device: Device) -> None:
         with pytest.raises(InputError, match="offset is too large"):
             device.control.recalibrate("offset", [Standard(20, 60, 0.5)], LABEL, *BOSS)
@@ -336,11 +344,61 @@ class TestRecalibration:
             device.control.standard_of(20.0, refused())
 
 
+class TestExpected:
+    """A control that the running daemon is asked for."""
+
+    def test_the_next_reading_is_the_control_and_none_of_a_specimen(self, device: Device) -> None:
+        answer = device.control.expect("low", WHO, ROLE)
+        assert not answer.done()
+        assert device.control.admitted([read(20.5)]) == []
+        record = answer.result(timeout=0)
+        assert record is not None
+        assert (record.material, record.z) == ("low", 0.5)
+        assert device.trail.stored[-1].event.who == WHO
+        assert len(device.control.admitted([read(20.5)])) == 1
+
+    def test_one_that_fails_locks_at_once(self, device: Device) -> None:
+        both(device)
+        answer = device.control.expect("low", WHO, ROLE, site="B2")
+        specimen = read(50.0, site="A1")
+        (left,) = device.control.admitted([specimen, read(25.0, site="B2")])
+        assert (left.site, left.reason) == ("A1", Reason.CONTROL_FAILED)
+        record = answer.result(timeout=0)
+        assert record is not None
+        assert record.outcome == "failed"
+
+    def test_without_a_value(self, device: Device) -> None:
+        answer = device.control.expect("low", WHO, ROLE)
+        assert device.control.admitted([refused()]) == []
+        assert answer.result(timeout=0) is None
+
+    def test_a_well_that_is_not_there(self, device: Device) -> None:
+        answer = device.control.expect("low", WHO, ROLE, site="Z9")
+        assert len(device.control.admitted([read(20.0)])) == 1
+        with pytest.raises(InputError, match="no such well"):
+            answer.result(timeout=0)
+
+    def test_one_at_a_time_and_taken_back(self, device: Device) -> None:
+        answer = device.control.expect("low", WHO, ROLE)
+        with pytest.raises(InputError, match="'low' is waited for already"):
+            device.control.expect("high", WHO, ROLE)
+        assert answer.cancel()
+        device.control.expect("high", WHO, ROLE).cancel()
+        assert len(device.control.admitted([read(20.0)])) == 1
+        assert device.trail.whats == []
+
+    def test_what_cannot_be_measured_is_said_at_once(self, device: Device) -> None:
+        with pytest.raises(InputError, match="no control material"):
+            device.control.expect("x", WHO, ROLE)
+        with pytest.raises(RoleError):
+            device.control.expect("low", WHO, Role.VIEWER)
+
+
 class TestTrail:
     @pytest.mark.parametrize("what", [MEASURED, RECALIBRATED, "recalibration.undone"])
     def test_what_cannot_be_understood_stops_everything(self, what: str) -> None:
         trail = MemoryTrail()
-        trail.add(Event("2026-01-01T00:00:00+00:00", "x", Role.DEVICE, what, new={"material": 1}))
+        trail.add(Event("2026-01-01T00:00:00+00:00", "x", Role.DEVICE, what, old={}, new={"material": 1}))
         with pytest.raises(IntegrityError, match=f"event 1 of the audit trail, {what}, cannot be"):
             QualityControl(trail, SECTION, BUNDLE)
 
@@ -376,7 +434,7 @@ class TestTrail:
     def test_any_json_is_understood_or_refused(self, new: Any, what: str) -> None:
         trail = MemoryTrail()
         trail.stored.append(
-            StoredEvent(1, Event("2026-01-01T00:00:00+00:00", "x", Role.DEVICE, what, new=new))
+            StoredEvent(1, Event("2026-01-01T00:00:00+00:00", "x", Role.DEVICE, what, old=new, new=new))
         )
         try:
             control = QualityControl(trail, SECTION, BUNDLE)

@@ -31,7 +31,7 @@ Outcome = Literal["accepted", "warning", "failed"]
 
 
 class Record(BaseModel):
-    """The ``new`` of an event. A later version may add keys."""
+    """The ``old`` or ``new`` of an event. A later version may add keys."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -58,6 +58,10 @@ class ControlRecord(Record):
     """Whether it stops the readings."""
     reading: str
     """Id of the reading."""
+    captured_at: str
+    frame_sha256: str
+    artifact: str
+    """As in the reading."""
     bundle: str
     """Bundle id."""
     recalibration: str
@@ -152,10 +156,13 @@ def new_event(
     return Event(at.isoformat(timespec="microseconds"), who, role, what, why, old, new, str(uuid.uuid4()))
 
 
-def read_record(kind: type[R], stored: StoredEvent) -> R:
-    """Return what an event says. Raises: IntegrityError where that is not what this version understands."""
+def read_record(kind: type[R], stored: StoredEvent, said: JsonValue) -> R:
+    """Return what an event says by ``said``, its ``old`` or ``new``.
+
+    Raises: IntegrityError where that is not what this version understands.
+    """
     try:
-        return kind.model_validate(stored.event.new)
+        return kind.model_validate(said)
     except ValidationError as error:
         raise _not_understood(stored, in_words(error)) from error
 

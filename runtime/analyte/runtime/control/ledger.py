@@ -57,6 +57,8 @@ class Ledger:
         """The first failed control that locked the device and was not released since."""
         self.versions = 0
         """How many recalibrations were ever made."""
+        self.newest_bundle = ""
+        """Id of the bundle of the newest control or recalibration; empty before the first."""
         self._stack: list[RecalibrationRecord] = []
         self._recalibrated_at = 0
 
@@ -103,9 +105,10 @@ class Ledger:
         ]
 
     def _measured(self, stored: StoredEvent) -> None:
-        record = read_record(ControlRecord, stored)
+        record = read_record(ControlRecord, stored, stored.event.new)
         control = Control(stored.sequence, time_of(stored), stored.event.who, record)
         self.controls.append(control)
+        self.newest_bundle = record.bundle
         if record.lock_out and self.lock is None:
             self.lock = control
 
@@ -114,17 +117,18 @@ class Ledger:
         self.lock = None
 
     def _recalibrated(self, stored: StoredEvent) -> None:
-        record = read_record(RecalibrationRecord, stored)
+        record = read_record(RecalibrationRecord, stored, stored.event.new)
         self._mark(stored)
         self._stack.append(record)
+        self.newest_bundle = record.bundle
         self.versions += 1
         self._recalibrated_at = stored.sequence
 
     def _undone(self, stored: StoredEvent) -> None:
-        # Read for its form: the one before is what the trail has.
-        read_record(VersionRecord, stored)
+        taken_back = read_record(VersionRecord, stored, stored.event.old)
         self._mark(stored)
-        if self._stack:
+        # Two people may undo the same version at once: that is one step back, not two.
+        if self._stack and self._stack[-1].version == taken_back.version:
             self._stack.pop()
         self._recalibrated_at = stored.sequence
 

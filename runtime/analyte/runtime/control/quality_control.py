@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import UTC, datetime
 
-from analyte.contract.errors import InputError, SettingsError
+from analyte.contract.errors import AnalyteError, InputError, SettingsError
 from analyte.contract.event import Event, Role
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Reading
@@ -22,14 +23,14 @@ from analyte.runtime.control.events import (
     new_event,
     recalibration_record,
 )
-from analyte.runtime.control.judging import judge_control
-from analyte.runtime.control.ledger import Control, Ledger
+from analyte.runtime.control.judging import control_record
+from analyte.runtime.control.ledger import Ledger
 from analyte.runtime.control.levey_jennings import draw
 from analyte.runtime.control.lockout import obstacle, withheld
+from analyte.runtime.control.people import demand, plain_text, required_reason
 from analyte.runtime.control.recalibration import Method, Standard, fit
-from analyte.runtime.control.roles import demand
+from analyte.runtime.control.request import ControlRequest
 from analyte.runtime.control.status import Status, status_of
-from analyte.runtime.control.westgard import Point
 from analyte.runtime.store.protocol import Trail
 
 
@@ -52,7 +53,7 @@ class QualityControl:
         *,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """``bundle``: id of the one that runs; empty: that of the newest control.
+        """``bundle``: id of the one that runs; empty: that of the newest control or recalibration.
 
         Raises: IntegrityError for a trail that cannot be understood.
         """
@@ -62,13 +63,13 @@ class QualityControl:
         self._now = now
         self._ledger = Ledger(trail)
         self._lock = threading.RLock()
+        self._request: ControlRequest | None = None
         self.refresh()
 
     @property
     def bundle(self) -> str:
         """Id of the bundle that runs; empty where nobody knows."""
-        controls = self._ledger.controls
-        return self._given_bundle or (controls[-1].record.bundle if controls else "")
+        return self._given_bundle or self._ledger.newest_bundle
 
     def refresh(self) -> None:
         """Take in what another process wrote. Raises: IntegrityError."""
@@ -102,12 +103,31 @@ class QualityControl:
     def admitted(self, readings: Sequence[Reading]) -> list[Reading]:
         """Return readings as they may be given: without a value while a control failed or is due.
 
-        Raises: IntegrityError.
+        One that answers `expect` is a control's, and no longer among them.
+        Raises: IntegrityError; what `Trail.add` raises.
         """
         with self._lock:
             self.refresh()
+            left = list(readings) if self._request is None else self._answered(self._request, readings)
             found = obstacle(self._ledger, self._section, self.bundle, self._now())
-            return list(readings) if found is None else [withheld(reading, found) for reading in readings]
+            return left if found is None else [withheld(reading, found) for reading in left]
+
+    def expect(self, material: str, who: str, role: Role, *, site: str = "") -> Future[ControlRecord | None]:
+        """Take the next reading that `admitted` is given as a control; for a daemon that holds the camera.
+
+        ``site``: well that holds it, where a frame gives several readings.
+        Returns: what `measured` will return or raise; cancel it to take the request back.
+        Raises: RoleError; InputError for a material that may not be measured, or while another is waited for.
+        """
+        demand(role, Role.OPERATOR, "measuring a control")
+        with self._lock:
+            self.material(material)
+            if self._request is not None and not self._request.answer.cancelled():
+                raise InputError(
+                    f"control {self._request.material!r} is waited for already", fix="Wait for it"
+                )
+            self._request = ControlRequest(material, site, who, role)
+            return self._request.answer
 
     def material(self, name: str) -> MaterialSection:
         """Return a material that may be measured today.
@@ -160,7 +180,11 @@ class QualityControl:
                 )
                 return None
             at = self._now()
-            record = self._judged(found, reading, reading.value, at)
+            held = self._ledger.recalibration_of(self.bundle)
+            if reading.recalibration != ("" if held is None else held.version):
+                raise InputError("a control is measured with the recalibration in force", fix="Measure again")
+            series = self._ledger.series(self._section.materials, self.bundle)
+            record = control_record(found, reading, reading.value, at, series, self._section)
             self._add(new_event(MEASURED, at, who, role, new=record.model_dump(mode="json")))
             return record
 
@@ -170,7 +194,7 @@ class QualityControl:
         Raises: RoleError; InputError without a reason, or where nothing is locked.
         """
         demand(role, Role(self._section.release_role), "releasing a lock-out")
-        reason = _reason(why)
+        reason = required_reason(why)
         with self._lock:
             self.refresh()
             lock = self._ledger.lock
@@ -199,7 +223,7 @@ class QualityControl:
         ``standards``: from `standard_of`. Raises: RoleError; InputError where they give no correction.
         """
         demand(role, Role.SUPERVISOR, "a recalibration")
-        reason = _text(why)
+        reason = plain_text(why)
         found = fit(standards, method, label, max_residual=self._section.max_residual, weighted=weighted)
         with self._lock:
             self.refresh()
@@ -227,7 +251,7 @@ class QualityControl:
         where there is nothing to take back.
         """
         demand(role, Role.SUPERVISOR, "undoing a recalibration")
-        reason = _reason(why)
+        reason = required_reason(why)
         with self._lock:
             self.refresh()
             newest = self._ledger.newest_recalibration
@@ -296,6 +320,23 @@ class QualityControl:
             }
             return draw(chosen, series, self._ledger.marks)
 
+    def _answered(self, request: ControlRequest, readings: Sequence[Reading]) -> list[Reading]:
+        """Answer a request; return the readings of specimens."""
+        self._request = None
+        if not request.answer.set_running_or_notify_cancel():
+            return list(readings)
+        mine, others = request.split(readings)
+        try:
+            if mine is None:
+                raise InputError("the profile has no such well", got=request.site or "none was named")
+            request.answer.set_result(self.measured(request.material, mine, request.who, request.role))
+        except InputError as error:
+            request.answer.set_exception(error)
+        except AnalyteError as error:
+            request.answer.set_exception(error)
+            raise
+        return others
+
     def _refuse_foreign(self, reading: Reading) -> None:
         held = self._ledger.recalibration_of(reading.bundle)
         version = "" if held is None else held.version
@@ -307,57 +348,6 @@ class QualityControl:
                 fix="Measure again",
             )
 
-    def _judged(
-        self, material: MaterialSection, reading: Reading, value: float, at: datetime
-    ) -> ControlRecord:
-        held = self._ledger.recalibration_of(self.bundle)
-        if reading.recalibration != ("" if held is None else held.version):
-            raise InputError("a control is measured with the recalibration in force", fix="Measure again")
-        z = (value - material.target) / material.s
-        before = self._ledger.series(self._section.materials, self.bundle)
-        points = [*map(_point, before), Point(material.name, z, _hours(at))]
-        judged = judge_control(points, self._section)
-        return ControlRecord(
-            material=material.name,
-            lot=material.lot,
-            target=material.target,
-            s=material.s,
-            value=value,
-            sigma=reading.sigma,
-            unit=reading.unit,
-            z=z,
-            outcome=judged.outcome,
-            broken=judged.broken,
-            rules=judged.rules,
-            lock_out=judged.outcome == "failed" and self._section.lock_out,
-            reading=reading.id,
-            bundle=reading.bundle,
-            recalibration=reading.recalibration,
-        )
-
     def _add(self, event: Event) -> None:
         self._trail.add(event)
         self.refresh()
-
-
-def _point(control: Control) -> Point:
-    return Point(control.record.material, control.record.z, _hours(control.at))
-
-
-def _hours(at: datetime) -> float:
-    return at.timestamp() / 3600.0
-
-
-def _reason(why: str) -> str:
-    if not why.strip():
-        raise InputError("a reason is needed", fix="Say what was found and done: --why TEXT")
-    return _text(why)
-
-
-def _text(given: str) -> str:
-    """Return what a person wrote as it is kept. Raises: InputError for what is no text."""
-    try:
-        given.encode()
-    except UnicodeEncodeError as error:
-        raise InputError("is no text in UTF-8", got=ascii(given)) from error
-    return given.strip()
