@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +70,16 @@ def test_refused(given: dict[str, Any], says: str) -> None:
     with pytest.raises(ValidationError) as caught:
         ControlSection.model_validate(given)
     assert says in str(caught.value)
+
+
+def test_the_example_in_the_profiles_names_every_key_and_holds() -> None:
+    text = (Path(__file__).parents[3] / "device_configs" / "x86-cpu.toml").read_text("utf-8")
+    paragraph = next(part for part in text.split("\n\n") if "# [control]" in part)
+    keys = [line[2:] for line in paragraph.splitlines() if re.match(r"# (\[|[a-z_]+ = )", line)]
+    data = tomllib.loads("\n".join(keys))["control"]
+    section = ControlSection.model_validate(data)
+    assert set(data) == set(ControlSection.model_fields)
+    assert set(data["materials"][0]) == set(type(section.materials[0]).model_fields)
+    # What it shows commented out is what holds without it.
+    defaults = ControlSection()
+    assert (section.reject, section.warn, section.run_h) == (defaults.reject, defaults.warn, defaults.run_h)

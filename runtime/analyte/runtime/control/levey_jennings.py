@@ -8,7 +8,7 @@ Every material has a panel of its own: distance from the target in s against the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from xml.sax.saxutils import escape
+from html import escape
 
 from analyte.contract.numbers import number
 from analyte.contract.sections.control import MaterialSection
@@ -146,4 +146,4 @@ def _y(z: float) -> float:
 
 def _text(text: str) -> str:
     """Escape text, and replace what XML cannot hold."""
-    return escape("".join(c if c.isprintable() else "?" for c in text))
+    return escape("".join(c if c.isprintable() else "?" for c in text), quote=False)
