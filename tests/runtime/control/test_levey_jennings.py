@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from analyte.contract.errors import InputError, SettingsError
 from analyte.contract.event import Role
 from analyte.contract.sections.control import ControlSection
-from runtime.control.memory_trail import Device, read
+from analyte.runtime.control.recalibration import Standard
+from runtime.control.memory_trail import LABEL, Device, read
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -43,11 +44,12 @@ def test_every_control_has_its_place_shape_and_words() -> None:
     assert len(points) == 4
     assert points[1].endswith("22.50 µg/mL, +2.50 s, warning; 1-2s (+2.50 s)")
     assert "failed; 1-3s (+5.00 s)" in points[3]
-    middle = [float(str(one.get("cy"))) for one in root.iter(f"{SVG}circle")]
-    assert len(middle) == 2
-    assert middle[1] < middle[0]  # higher is up
-    assert len(list(root.iter(f"{SVG}path"))) == 1  # the warning's triangle
-    assert len(list(root.iter(f"{SVG}rect"))) == 2  # the failure's square, and the ground
+    # The legend has one of each shape as well.
+    circles = [float(str(one.get("cy"))) for one in root.iter(f"{SVG}circle")][1:]
+    assert len(circles) == 2
+    assert circles[1] < circles[0]  # higher is up
+    shapes = [str(one.get("d"))[-5:] for one in root.iter(f"{SVG}path")]
+    assert shapes == ["h-12z", "h-10z", "h-12z", "h-10z"]  # triangle, square
     texts = [str(one.text) for one in root.iter(f"{SVG}text")]
     assert "1-3s/1-2s +5.0 s" in texts  # drawn at the edge, so its place does not tell
     assert {"20 (target)", "22 (+2 s)", "17 (-3 s)"} <= set(texts)
@@ -66,7 +68,10 @@ def test_releases_are_drawn_with_who_and_why() -> None:
     device = device_of(20.0, 25.0)
     device.control.release("bob", Role.SUPERVISOR, "pipette <2>")
     device.control.measured("low", read(20.0), "ann", Role.OPERATOR)
-    assert "released by bob: pipette <2>" in said(tree(device))
+    device.control.recalibrate("offset", [Standard(20, 21, 0.5)], LABEL, "eve", Role.SUPERVISOR)
+    device.control.undo("eve", Role.SUPERVISOR, "no")
+    marks = [one for one in said(tree(device)) if " by " in one]
+    assert marks == ["released by bob: pipette <2>", "recalibrated by eve; recalibration undone by eve: no"]
 
 
 def test_the_last_ones_and_none() -> None:

@@ -49,7 +49,7 @@ def draw(
         f'height="{height}" role="img" aria-labelledby="lj-title lj-desc">'
         '<title id="lj-title">Levey-Jennings chart</title>'
         f'<desc id="lj-desc">{_text(described)}</desc><style>{_STYLE}</style>'
-        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>{panels}</svg>\n'
+        f'<rect width="{_WIDTH}" height="{height}" fill="#fff"/>{_legend()}{panels}</svg>\n'
     )
 
 
@@ -93,30 +93,54 @@ def _panel(material: MaterialSection, controls: Sequence[Control], marks: Sequen
 
 
 def _mark_lines(controls: Sequence[Control], xs: Sequence[float], marks: Sequence[Mark]) -> list[str]:
-    lines: list[str] = []
+    """Return one line for all that happened between the same two controls."""
+    groups: dict[int, list[Mark]] = {}
     for mark in marks:
-        after = sum(one.sequence < mark.sequence for one in controls)
-        if after == 0:
-            continue
-        step = xs[1] - xs[0] if len(xs) > 1 else 24.0
-        x = min(xs[after - 1] + min(step / 2, 12.0), _WIDTH - _RIGHT)
-        said = f"{_MARKS[mark.event.what]} by {mark.event.who}"
-        said += f": {mark.event.why}" if mark.event.why else ""
-        lines.append(
-            f'<g><title>{_text(said)}</title><line class="mark" x1="{x:.1f}" x2="{x:.1f}" '
-            f'y1="{_TOP}" y2="{_PANEL - _BOTTOM}"/></g>'
+        groups.setdefault(sum(one.sequence < mark.sequence for one in controls), []).append(mark)
+    # What lies before the first control that is shown parts nothing.
+    groups.pop(0, None)
+    step = xs[1] - xs[0] if len(xs) > 1 else 24.0
+    return [_mark_line(group, xs[after - 1] + min(step / 2, 12.0)) for after, group in groups.items()]
+
+
+def _mark_line(marks: Sequence[Mark], x: float) -> str:
+    said = "; ".join(f"{_MARKS[one.event.what]} by {one.event.who}{_because(one)}" for one in marks)
+    names = ", ".join(dict.fromkeys(_MARKS[one.event.what] for one in marks))
+    anchor = "end" if x > _WIDTH / 2 else "start"
+    return (
+        f'<g><title>{_text(said)}</title><line class="mark" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" '
+        f'y2="{_PANEL - _BOTTOM}"/><text class="small" x="{x:.1f}" y="{_PANEL - _BOTTOM + 10}" '
+        f'text-anchor="{anchor}">{_text(names)}</text></g>'
+    )
+
+
+def _because(mark: Mark) -> str:
+    return f": {mark.event.why}" if mark.event.why else ""
+
+
+def _legend() -> str:
+    """Return the shapes and what they mean, right above the first panel."""
+    parts: list[str] = []
+    for at, (outcome, colour) in enumerate(_COLOURS.items()):
+        x = _WIDTH - 240.0 + 80.0 * at
+        parts.append(
+            f'{_shape(outcome, x, 18.0, colour)}<text class="small" x="{x + 10:.0f}" y="22">{outcome}</text>'
         )
-    return lines
+    return "".join(parts)
+
+
+def _shape(outcome: Outcome, x: float, y: float, colour: str) -> str:
+    return {
+        "accepted": f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>',
+        "warning": f'<path d="M{x:.1f} {y - 6:.1f}l6 10h-12z" fill="{colour}"/>',
+        "failed": f'<path d="M{x - 5:.1f} {y - 5:.1f}h10v10h-10z" fill="{colour}"/>',
+    }[outcome]
 
 
 def _point(control: Control, x: float) -> str:
     record = control.record
-    y, colour = _y(record.z), _COLOURS[record.outcome]
-    shape = {
-        "accepted": f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}"/>',
-        "warning": f'<path d="M{x:.1f} {y - 6:.1f}l6 10h-12z" fill="{colour}"/>',
-        "failed": f'<rect x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" fill="{colour}"/>',
-    }[record.outcome]
+    y = _y(record.z)
+    shape = _shape(record.outcome, x, y, _COLOURS[record.outcome])
     broken = f"; {', '.join(record.broken)}" if record.broken else ""
     said = (
         f"{control.at:%Y-%m-%d %H:%M} UTC: {number(record.value)} {record.unit}, {record.z:+.2f} s, "

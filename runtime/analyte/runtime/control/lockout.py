@@ -28,7 +28,7 @@ def obstacle(ledger: Ledger, section: ControlSection, bundle: str, now: datetime
         what = (
             f"control {lock.record.material!r} failed at {_minute(lock.at)}: {', '.join(lock.record.broken)}"
         )
-        return Obstacle(Reason.CONTROL_FAILED, f"expected a control that passes, or a release; {what}")
+        return Obstacle(Reason.CONTROL_FAILED, f"expected a release by a person; {what}")
     due = [text for one in section.materials if (text := due_text(ledger, section, one, bundle, now))]
     return Obstacle(Reason.CONTROL_DUE, "; ".join(due)) if due else None
 
