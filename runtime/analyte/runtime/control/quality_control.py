@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from datetime import UTC, datetime
 
 from analyte.contract.errors import AnalyteError, InputError, SettingsError
-from analyte.contract.event import Event, Role
+from analyte.contract.event import Event, JsonValue, Role
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Reading
 from analyte.contract.sections.control import ControlSection, MaterialSection
@@ -200,12 +200,13 @@ class QualityControl:
             lock = self._ledger.lock
             if lock is None:
                 raise InputError("nothing is locked, so nothing is released")
-            old = {
+            broken: list[JsonValue] = [*lock.record.broken]
+            old: JsonValue = {
                 "sequence": lock.sequence,
                 "material": lock.record.material,
-                "broken": list(lock.record.broken),
+                "broken": broken,
             }
-            self._add(new_event(RELEASED, self._now(), who, role, why=reason, old=dict(old)))
+            self._add(new_event(RELEASED, self._now(), who, role, why=reason, old=old))
 
     def recalibrate(
         self,
