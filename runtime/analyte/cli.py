@@ -54,6 +54,7 @@ COMMANDS: dict[str, Command] = {
         "analyte.runtime.commands.device", "Look at device profiles, check this machine, tune one.", "cpu"
     ),
     "log": Command("analyte.runtime.commands.log", "Look at a device's record, verify it, export it.", "cpu"),
+    "qc": Command("analyte.runtime.commands.qc", "Control samples, lock-out, recalibration.", "cpu"),
     "daemon": Command("analyte.runtime.commands.daemon", "Measure what a camera sees, continuously.", "cpu"),
 }
 
@@ -88,8 +89,8 @@ class LazyGroup(click.Group):
 def cli(ctx: click.Context, debug: bool) -> None:
     """Read concentrations from photographs: train, export, prove, run.
 
-    Exit codes: 0 ok, 2 usage, 3 bad input or configuration, 4 parity or self-test failed, 5 engine or
-    provider unavailable, 6 camera, 7 integrity. 130 is Ctrl-C.
+    Exit codes: 0 ok, 2 usage, 3 bad input or configuration, 4 parity, self-test or control failed, 5 engine
+    or provider unavailable, 6 camera, 7 integrity. 130 is Ctrl-C.
     """
     ctx.obj = {"debug": debug}
 

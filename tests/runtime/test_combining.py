@@ -177,6 +177,12 @@ class TestBelowTheLimitOfDetection:
         assert reading.value == 5.1
         assert reading.flags == ()
 
+    @pytest.mark.parametrize("number", [LOD, LOD + 1.0])
+    def test_one_below_is_never_in_the_middle(self, number: float) -> None:
+        for upper in (number, number + 2.0):
+            reading = combined([value(number), below_lod(upper), value(number), value(number)])
+            assert (reading.value, reading.flags) == (number, ())
+
     def test_frames_far_above_make_it_unsteady(self) -> None:
         frames = [below_lod(), below_lod(), below_lod(), value(50.0), value(51.0)]
         assert combined(frames, max_spread=2.0).reason is Reason.UNSTEADY
@@ -216,7 +222,7 @@ def test_what_is_known_of_all_frames() -> None:
     reading.to_json()
 
 
-@pytest.mark.parametrize("other", [{"site": "B8"}, {"bundle": "c"}, {"unit": "g/L"}])
+@pytest.mark.parametrize("other", [{"site": "B8"}, {"bundle": "c"}, {"unit": "g/L"}, {"recalibration": "2"}])
 def test_readings_that_do_not_belong_together(other: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="one site"):
         combined([value(1.0), value(1.0, **other)])

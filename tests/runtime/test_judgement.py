@@ -13,8 +13,9 @@ from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Flag, Reason
+from analyte.runtime.control.recalibration import Correction
 from analyte.runtime.engines.protocol import Prediction
-from analyte.runtime.judgement import Distance, Rules, SecondOpinion, judge
+from analyte.runtime.judgement import Distance, Judgement, Rules, SecondOpinion, judge, with_correction
 from runtime.tiny_bundles import flat_curve
 
 LABEL = LabelSpec(analyte="dye", unit="mg/L", range=(10.0, 20.0))
@@ -117,3 +118,51 @@ def test_rules_judge_each_of_a_batch() -> None:
     lenient = Rules(LABEL, INTERVAL, flat_curve(1), None, None)
     reasons = [j.reason for j in lenient.judge(np.zeros((5, 1, 8, 8, 3), np.uint8), prediction)]
     assert reasons == [None, None, None, Reason.NOT_FINITE, None]
+
+
+def line(slope: float, intercept: float, se: float = 0.0) -> Correction:
+    return Correction(slope, intercept, 0.0, se, 15.0, se)
+
+
+def corrected(value: float, correction: Correction) -> Judgement:
+    return with_correction(judge(value, 0.25, LABEL, INTERVAL), correction, LABEL, INTERVAL)
+
+
+class TestCorrection:
+    def test_value_interval_and_sigma(self) -> None:
+        result = corrected(13.0, line(1.2, -1.0))
+        assert (result.value, result.sigma) == (pytest.approx(14.6), pytest.approx(0.3))
+        assert (result.lower, result.upper) == (pytest.approx(14.0), pytest.approx(15.2))
+        assert (result.flags, result.reason) == ((), None)
+
+    def test_what_the_line_is_uncertain_by_widens_them(self) -> None:
+        result = corrected(13.0, line(1.2, -1.0, se=0.4))
+        assert result.sigma == pytest.approx(0.5)
+        assert result.upper == pytest.approx(15.6)
+
+    def test_out_of_range_afterwards(self) -> None:
+        flagged = corrected(19.8, line(1.0, 0.5))
+        assert (flagged.value, flagged.flags) == (pytest.approx(20.3), (Flag.OUT_OF_RANGE,))
+        refused = corrected(19.8, line(1.0, 1.0))
+        assert (refused.value, refused.reason) == (None, Reason.OUT_OF_RANGE)
+
+    def test_out_of_range_before_keeps_its_flag(self) -> None:
+        result = corrected(20.3, line(1.0, -1.0))
+        assert (result.value, result.flags) == (pytest.approx(19.3), (Flag.OUT_OF_RANGE,))
+        assert "got 20.3" in result.detail
+
+    def test_what_was_refused_before_stays_refused(self) -> None:
+        assert corrected(21.0, line(1.0, -5.0)).reason is Reason.OUT_OF_RANGE
+
+    def test_rules_compare_network_and_curve_before_it_and_limits_after_it(self) -> None:
+        """The curve says 0: 15.9 is within 16 of it, though 17.9 is reported."""
+        rules = Rules(LABEL, INTERVAL, flat_curve(1), 16.0, None, lod=18.0)
+        prediction = Prediction(
+            value=np.array([15.9, 16.1, 16.0], np.float32),
+            sigma=np.full(3, 0.25, np.float32),
+            features=np.zeros((3, 2), np.float32),
+        )
+        judged = rules.judge(np.zeros((3, 1, 8, 8, 3), np.uint8), prediction, line(1.0, 2.0))
+        assert judged[0].flags == (Flag.BELOW_LOD,)
+        assert judged[1].reason is Reason.IMPLAUSIBLE
+        assert (judged[2].value, judged[2].flags) == (pytest.approx(18.0), ())

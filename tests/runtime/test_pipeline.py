@@ -21,6 +21,7 @@ from analyte.contract.errors import ImageError, IntegrityError, ProfileError
 from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.preprocessing import Box, preprocess
 from analyte.contract.reading import Flag, Reading, Reason
+from analyte.runtime.control.events import CorrectionRecord, RecalibrationRecord
 from analyte.runtime.engines.protocol import EngineInfo, GraphShape, Prediction
 from analyte.runtime.engines.registry import open_engine
 from analyte.runtime.measuring import MeasureSettings
@@ -249,3 +250,25 @@ def test_score_for_other_features_than_the_graph_gives(two_view_bundle: Path, tm
     edit_manifest(bundle, foreign=only_red(4.0))
     with pytest.raises(IntegrityError, match=r"expected \[N, 3\]; got \[1, 6\]"):
         open_pipeline(bundle).measure([one_colour((0, 0, 128))] * 2)
+
+
+def test_a_recalibration_corrects_what_is_read_and_leaves_its_version(bundle: Path) -> None:
+    correction = CorrectionRecord(
+        slope=1.5, intercept=-3.0, slope_se=0.0, intercept_se=0.0, centre=0.0, centre_se=0.0
+    )
+    record = RecalibrationRecord(
+        version="7", bundle="", unit="mg/L", method="regression", weighted=False, correction=correction,
+        residual_sd=None, largest_residual=0.0, standards=(),
+    )  # fmt: skip
+    held: list[RecalibrationRecord | None] = [None]
+    pipeline = open_pipeline(bundle, recalibration=lambda: held[0])
+    frame = one_colour((0, 0, 102))
+    plain = pipeline.measure(frame)
+    held[0] = record
+    corrected = pipeline.measure(frame)
+    assert plain.value is not None
+    assert (plain.recalibration, corrected.recalibration) == ("", "7")
+    assert corrected.value == pytest.approx(1.5 * plain.value - 3.0)
+    assert corrected.sigma == pytest.approx(1.5 * SIGMA)
+    assert corrected.upper == pytest.approx(corrected.value + 1.5 * HALF_WIDTH)
+    assert corrected.frame_sha256 == plain.frame_sha256

@@ -2,6 +2,7 @@
 
 AnalyteError                     1
 ├── SettingsError                2  options that contradict each other or the data
+│   └── RoleError                   a person may not do what was asked for
 ├── InputError                   3  bad input or configuration
 │   ├── ImageError                  a file or a frame that is no usable picture
 │   ├── DatasetError                labels.csv, dataset.toml, splits
@@ -62,6 +63,10 @@ class SettingsError(AnalyteError):
     """An option has a value that does not exist, or does not go with another one or with the data."""
 
     exit_code = 2
+
+
+class RoleError(SettingsError):
+    """A person asked for what takes another role."""
 
 
 class InputError(AnalyteError):

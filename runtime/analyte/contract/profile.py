@@ -15,6 +15,7 @@ from analyte.contract.sections.base import Section
 from analyte.contract.sections.bundles import BundlesSection
 from analyte.contract.sections.camera import CameraSection
 from analyte.contract.sections.colour import ColourSection
+from analyte.contract.sections.control import ControlSection
 from analyte.contract.sections.engine import EngineSection
 from analyte.contract.sections.quality import QualitySection
 from analyte.contract.sections.region import RegionSection
@@ -125,6 +126,7 @@ class DeviceProfile(Section):
     region: RegionSection = RegionSection()
     colour: ColourSection = ColourSection()
     quality: QualitySection = QualitySection()
+    control: ControlSection = ControlSection()
     engine: EngineSection
     storage: StorageSection = StorageSection()
     bundles: BundlesSection = BundlesSection()

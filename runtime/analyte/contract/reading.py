@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from analyte.contract.covariates import Covariate
 
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
@@ -69,6 +68,10 @@ class Reason(StrEnum):
     """These seven: a figure of the photograph's quality lies beyond the profile's limit for a refusal."""
     UNSTEADY = "unsteady"
     """The frames of one reading scatter by more than the profile allows, or too few of them are good."""
+    CONTROL_FAILED = "control_failed"
+    """A control sample failed, and nobody released the device since."""
+    CONTROL_DUE = "control_due"
+    """A control sample is to be measured first: the last one that passed is too old, or there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,8 @@ class Reading:
     """Frames that were looked at but not used: outliers and refused ones."""
     frame_file: str = ""
     """File of the frame in the folder of refused frames; empty where none is kept."""
+    recalibration: str = ""
+    """Version of the recalibration by which value, interval and sigma are corrected; empty where none is."""
 
     def to_json(self) -> str:
         """Return the reading as one line of JSON."""

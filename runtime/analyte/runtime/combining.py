@@ -51,10 +51,10 @@ def combine(readings: Sequence[Reading], *, wanted: int, max_spread: float | Non
 
     Refused with the reason that all frames have in common, else as UNSTEADY where less than half of
     ``wanted`` are left, or where they scatter by more than ``max_spread``.
-    Raises: ValueError without readings, or for readings of different sites, bundles or units.
+    Raises: ValueError without readings, or for readings of different sites, bundles, units or recalibrations.
     """
-    if len({(reading.site, reading.bundle, reading.unit) for reading in readings}) != 1:
-        raise ValueError("expected readings of one site by one bundle in one unit")
+    if len({(one.site, one.bundle, one.unit, one.recalibration) for one in readings}) != 1:
+        raise ValueError("expected readings of one site by one bundle and recalibration in one unit")
     good = _with_stand_ins([reading for reading in readings if not reading.refused])
     used = _without_outliers(good)
     counts = _in_words(readings, len(good) - len(used))
@@ -108,7 +108,8 @@ def _without_outliers(good: Sequence[_Good]) -> list[_Good]:
 
 def _median(readings: Sequence[Reading], used: Sequence[_Good], spread: float | None) -> Reading:
     """Return the reading of frames most of which have a value."""
-    ordered = sorted(used, key=lambda frame: frame.value)
+    # At equal numbers those below the limit first: fewer than half, they never reach the middle.
+    ordered = sorted(used, key=lambda frame: (frame.value, not frame.below_lod))
     half = (len(ordered) - 1) // 2
     # One frame, or two of an even number; both have a value, since most have.
     centre = [frame.reading for frame in ordered[half : len(ordered) - half]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from analyte.contract.profile import DeviceProfile, MeasureSection, load_profile
 from analyte.contract.reading import Reading
 from analyte.contract.sections.camera import ControlsSection
 from analyte.runtime.combining import combine
+from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.covariates import complete_covariates
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.engines.registry import open_from_profile
@@ -102,12 +103,18 @@ def run_daemon(
                 expected="0 where measure.frames is more than 1",
                 got=f"{interval_s:g} s and {measure.frames} frames",
             )
+        control = QualityControl(session.store, ready.profile.control, ready.bundle.id)
+        _report_control(control, report)
         # Files do not age.
-        settings = ready.settings if source.live else replace(ready.settings, max_age_s=None)
+        settings = replace(
+            ready.settings,
+            max_age_s=ready.settings.max_age_s if source.live else None,
+            recalibration=control.recalibration,
+        )
         pipeline = Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
         recorder = Recorder(session.store, sink, tally, frames=frames, report=report)
         stack.callback(recorder.close)
-        loop = Loop(source, pipeline, recorder, stop, measure)
+        loop = Loop(source, pipeline, recorder, stop, measure, control.admitted)
         try:
             reason = loop.run(interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()
@@ -115,6 +122,15 @@ def run_daemon(
             reason = str(closed)
         session.reason = reason
         return reason
+
+
+def _report_control(control: QualityControl, report: Callable[[str], None]) -> None:
+    """Say at the start what would else be found out from refused or uncorrected readings."""
+    status = control.status()
+    if status.remark:
+        report(status.remark)
+    if not status.admitted:
+        report(f"readings are refused ({status.reason}): {status.detail}")
 
 
 def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
@@ -154,6 +170,8 @@ class Loop:
     recorder: Recorder
     stop: StopRequest
     measure: MeasureSection
+    admit: Callable[[Sequence[Reading]], list[Reading]]
+    """Withholds the values while quality control says so."""
 
     def run(self, interval_s: float, max_readings: int | None) -> str:
         """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
@@ -166,8 +184,10 @@ class Loop:
             self.recorder.check()
             end = self._fill(burst)
             if burst.measured:
-                readings = self._combined(burst)
-                self.recorder.record(readings, burst.pixels)
+                readings = self.admit(self._combined(burst))
+                # Empty where it was the reading of a control.
+                if readings:
+                    self.recorder.record(readings, burst.pixels)
                 made += len(readings)
             if end is not None:
                 return end
@@ -217,6 +237,9 @@ class _Burst:
     _refused: bool = False
 
     def add(self, frame: Frame | BadFrame, readings: list[Reading]) -> None:
+        if self.measured and self.measured[0][0].recalibration != readings[0].recalibration:
+            # A person recalibrated between two frames: those before make no reading with those after.
+            self.measured.clear()
         if not self.measured:
             self.start_s = frame.monotonic_s
         self.measured.append(readings)

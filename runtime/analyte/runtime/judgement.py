@@ -12,6 +12,7 @@ from analyte.contract.foreign import ForeignCalibration
 from analyte.contract.interval import IntervalCalibration
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Flag, Reason
+from analyte.runtime.control.recalibration import Correction
 from analyte.runtime.engines.protocol import Prediction
 from analyte.runtime.quality.protocol import Verdict
 
@@ -65,9 +66,12 @@ class Rules:
     loq: float | None = None
     """Limit of quantitation, label's unit; None flags none."""
 
-    def judge(self, images: UInt8Array, prediction: Prediction) -> list[Judgement]:
+    def judge(
+        self, images: UInt8Array, prediction: Prediction, correction: Correction | None = None
+    ) -> list[Judgement]:
         """Judge what an engine said of preprocessed pictures ``[N, V, S, S, 3]``, RGB, one by one.
 
+        ``correction``: a recalibration, applied to what is no foreign or implausible picture.
         Raises: IntegrityError when the features are not those that the score was made for.
         """
         n = len(prediction.value)
@@ -81,7 +85,12 @@ class Rules:
             distances = [Distance(float(score), limit) for score in self.foreign.score(prediction.features)]
         return [
             with_limits(
-                judge(float(value), float(sigma), self.label, self.interval, second, distance),
+                with_correction(
+                    judge(float(value), float(sigma), self.label, self.interval, second, distance),
+                    correction,
+                    self.label,
+                    self.interval,
+                ),
                 self.label,
                 self.lod,
                 self.loq,
@@ -110,6 +119,26 @@ def with_verdict(judgement: Judgement, verdict: Verdict) -> Judgement:
     if verdict.reason is not None:
         return Judgement(flags=flags, reason=verdict.reason, detail=verdict.detail)
     return replace(judgement, flags=flags, detail=detail)
+
+
+def with_correction(
+    judgement: Judgement, correction: Correction | None, label: LabelSpec, interval: IntervalCalibration
+) -> Judgement:
+    """Correct value, interval and sigma by a recalibration, whose own uncertainty widens them.
+
+    The range is asked for again, of the value that is reported; flags of the value before it stay.
+    """
+    if correction is None or judgement.value is None or judgement.sigma is None:
+        return judgement
+    value = correction.value(judgement.value)
+    corrected = _in_range(value, correction.sigma(judgement.value, judgement.sigma), label, interval)
+    if corrected.reason is not None:
+        return corrected
+    return replace(
+        corrected,
+        flags=tuple(dict.fromkeys((*judgement.flags, *corrected.flags))),
+        detail="; ".join(dict.fromkeys(filter(None, (judgement.detail, corrected.detail)))),
+    )
 
 
 def with_limits(judgement: Judgement, label: LabelSpec, lod: float | None, loq: float | None) -> Judgement:
@@ -150,8 +179,7 @@ def judge(
     than its half-width the value is refused; by less it is flagged.
     """
     half = interval.quantile * sigma
-    lower, upper = value - half, value + half
-    if not (math.isfinite(lower) and math.isfinite(upper)) or sigma < 0:
+    if not (math.isfinite(value - half) and math.isfinite(value + half)) or sigma < 0:
         return Judgement(
             reason=Reason.NOT_FINITE,
             detail=f"expected a finite value and a sigma of 0 or more; got {value:g} and {sigma:g}",
@@ -169,6 +197,13 @@ def judge(
             detail=f"expected network and calibration curve to agree within {second.limit:.4g} {label.unit}; "
             f"got {value:.6g} and {second.value:.6g}",
         )
+    return _in_range(value, sigma, label, interval)
+
+
+def _in_range(value: float, sigma: float, label: LabelSpec, interval: IntervalCalibration) -> Judgement:
+    """Flag what lies beyond the range by less than its interval, refuse what lies farther."""
+    half = interval.quantile * sigma
+    lower, upper = value - half, value + half
     excess = max(label.low - value, value - label.high)
     if excess <= 0:
         return Judgement(value, lower, upper, sigma)

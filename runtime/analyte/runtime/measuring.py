@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +12,15 @@ from analyte.contract.label import LabelSpec
 from analyte.contract.manifest import Manifest
 from analyte.contract.profile import DeviceProfile
 from analyte.runtime.colour.protocol import ColourCorrector
+from analyte.runtime.control.events import RecalibrationRecord
 from analyte.runtime.quality.protocol import QualityCheck
 from analyte.runtime.quality.registry import check_of
 from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.regions.protocol import RegionFinder
+
+
+def never_recalibrated() -> None:
+    """Say that no recalibration is in force."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,8 @@ class MeasureSettings:
     """Limit of detection, label's unit; None reports every value."""
     loq: float | None = None
     """Limit of quantitation, label's unit; None flags none."""
+    recalibration: Callable[[], RecalibrationRecord | None] = never_recalibrated
+    """The recalibration in force, asked for every measurement; None where none is."""
 
 
 def settings_from_profile(

@@ -17,6 +17,7 @@ from analyte.contract.manifest import Artifact, Manifest
 from analyte.contract.preprocessing import is_grey, preprocess
 from analyte.contract.reading import Reading, Reason
 from analyte.runtime.colour.protocol import ColourRecord
+from analyte.runtime.control.events import RecalibrationRecord
 from analyte.runtime.engines.protocol import Engine
 from analyte.runtime.judgement import Judgement, Rules, with_remark, with_verdict
 from analyte.runtime.measuring import MeasureSettings
@@ -38,6 +39,8 @@ class Sample:
     covariates: Mapping[str, Covariate]
     age_s: float
     watch: Stopwatch
+    recalibration: RecalibrationRecord | None
+    """In force while it is measured."""
     sites: tuple[Site, ...] = ()
     """Empty until they are found."""
     verdicts: list[Verdict] = field(default_factory=list)
@@ -118,7 +121,8 @@ class Pipeline:
         self, shots: Sequence[Frame | BadFrame], covariates: Mapping[str, Covariate] | None
     ) -> Sample:
         age_s = time.monotonic() - min(shot.monotonic_s for shot in shots)
-        return Sample(shots, {**self._settings.covariates, **(covariates or {})}, age_s, Stopwatch())
+        beside = {**self._settings.covariates, **(covariates or {})}
+        return Sample(shots, beside, age_s, Stopwatch(), self._settings.recalibration())
 
     def _report(self, sample: Sample, judgements: Sequence[Judgement]) -> list[Reading]:
         names = self._settings.regions.names
@@ -134,6 +138,7 @@ class Pipeline:
                 digest=sample.digests[at] if sample.digests else "",
                 quality=sample.verdicts[at].figures if sample.verdicts else {},
                 colour=sample.colour,
+                recalibration="" if sample.recalibration is None else sample.recalibration.version,
             )
             for at, (name, judgement) in enumerate(zip(names, judgements, strict=True))
         ]
@@ -159,11 +164,13 @@ class Pipeline:
             self._covariates[:] = spec.encode(sample.covariates)
         prediction = self._engine.run(self._pictures, self._covariates)
         sample.watch.lap("engine")
+        held = sample.recalibration
+        judged = self._rules.judge(
+            self._pictures, prediction, None if held is None else held.correction.correction()
+        )
         judgements = [
             with_verdict(with_remark(judgement, examined), verdict)
-            for judgement, verdict in zip(
-                self._rules.judge(self._pictures, prediction), sample.verdicts, strict=True
-            )
+            for judgement, verdict in zip(judged, sample.verdicts, strict=True)
         ]
         sample.watch.lap("judge")
         return judgements

@@ -39,8 +39,12 @@ class ReadingFactory:
         digest: str,
         quality: Mapping[str, float],
         colour: ColourRecord | None,
+        recalibration: str,
     ) -> Reading:
-        """Return the reading of one site of ``shots``, which are ``age_s`` seconds old."""
+        """Return the reading of one site of ``shots``, which are ``age_s`` seconds old.
+
+        ``recalibration``: its version, empty where none is in force.
+        """
         oldest = min(shots, key=lambda shot: shot.monotonic_s)
         return Reading(
             value=judgement.value,
@@ -71,6 +75,7 @@ class ReadingFactory:
             site=site.name,
             quality={name: figure for name, figure in quality.items() if math.isfinite(figure)},
             colour={} if colour is None else _colour(colour),
+            recalibration=recalibration,
         )
 
     def _source(self, shots: Sequence[Frame | BadFrame]) -> str:

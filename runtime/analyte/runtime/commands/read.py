@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from analyte.contract.manifest import Artifact
     from analyte.contract.profile import DeviceProfile
     from analyte.contract.reading import Reading
+    from analyte.runtime.control.quality_control import QualityControl
     from analyte.runtime.engines.protocol import Engine
 
 
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="CSV with a column path and covariates, such as labels.csv; goes before --covariate.",
 )
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="SQLite file with --device; else the profile's."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of readings.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 def command(
@@ -41,6 +47,7 @@ def command(
     regions: tuple[str, ...],
     covariates: tuple[str, ...],
     table: Path | None,
+    store: Path | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -49,6 +56,7 @@ def command(
     With several views, each picture is a sample where every view has a region, else as many consecutive
     pictures as there are views, in the bundle's order of views. A picture that cannot be measured gives a
     refused reading, the rest are measured, and the exit code is 3. A value that is refused is exit code 0.
+    With --device, what quality control says of the device holds here too (analyte qc).
     """
     from analyte.contract.errors import ImageError
     from analyte.contract.profile import load_profile
@@ -66,6 +74,8 @@ def command(
 
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    if store is not None and device is None:
+        raise click.UsageError("--store goes with --device")
     profile = load_profile(device) if device is not None else None
     opened = open_for_use(bundle, profile, where=device)
     views = opened.manifest.views
@@ -90,8 +100,14 @@ def command(
             if profile is None or device is None
             else settings_from_profile(profile, opened.manifest, finder, constant, live=False, where=device)
         )
-        pipeline = Pipeline(opened, artifact, engine, settings)
-        results = list(read_samples(pipeline, samples, beside))
+        with _controlled(profile, store, opened.id) as control:
+            if control is not None:
+                settings = replace(settings, recalibration=control.recalibration)
+            pipeline = Pipeline(opened, artifact, engine, settings)
+            results = list(read_samples(pipeline, samples, beside))
+            if control is not None:
+                admitted = control.admitted([reading for reading, _ in results])
+                results = [(reading, bad) for reading, (_, bad) in zip(admitted, results, strict=True)]
     finally:
         engine.close()
     _print([reading for reading, _ in results], as_json=as_json, as_csv=as_csv)
@@ -103,6 +119,22 @@ def command(
         )
     if refused:
         _report(f"{len(refused)} of {len(results)} readings are refused; the details say why")
+
+
+@contextlib.contextmanager
+def _controlled(
+    profile: DeviceProfile | None, store: Path | None, bundle: str
+) -> Iterator[QualityControl | None]:
+    """Give the quality control of the profile's device; None without a profile."""
+    if profile is None:
+        yield None
+        return
+    from analyte.runtime.commands.qc_options import opened_control
+
+    with opened_control(profile, store, bundle, create=False) as control:
+        if remark := control.invalid_recalibration():
+            _report(remark)
+        yield control
 
 
 def _open(

@@ -1,0 +1,1 @@
+"""Quality control: control samples, rules, lock-out and recalibration, all of it in the audit trail."""
