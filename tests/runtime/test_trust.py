@@ -259,7 +259,7 @@ def by_selftest(bundle: Path, profile: Path, picture: Path) -> BaseException | N
 
 def by_daemon(bundle: Path, profile: Path, picture: Path) -> BaseException | None:
     try:
-        prepare(DaemonOptions(profile, bundle, source=str(picture)), print).engine.close()
+        prepare(DaemonOptions(profile, bundle, source=str(picture)), print).opened.close()
     except AnalyteError as error:
         return error
     return None

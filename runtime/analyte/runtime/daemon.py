@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from analyte.contract.arrays import UInt8Array
-from analyte.contract.bundle import Bundle
-from analyte.contract.errors import AnalyteError, ProfileError
-from analyte.contract.manifest import Artifact
-from analyte.contract.profile import DeviceProfile, MeasureSection, load_profile
-from analyte.contract.reading import Reading
+from analyte.contract.errors import ProfileError, SettingsError
+from analyte.contract.event import JsonValue
+from analyte.contract.profile import DeviceProfile, load_profile
 from analyte.contract.sections.camera import ControlsSection
-from analyte.runtime.combining import combine
+from analyte.runtime.bundles.runner import Opened, Runner, open_to_measure
+from analyte.runtime.bundles.shadow import ShadowLimits
+from analyte.runtime.bundles.shelf import Shelf
+from analyte.runtime.bundles.swap import BundleSwap
 from analyte.runtime.control.quality_control import QualityControl
-from analyte.runtime.covariates import complete_covariates
-from analyte.runtime.engines.protocol import Engine
-from analyte.runtime.engines.registry import open_from_profile
-from analyte.runtime.measuring import MeasureSettings, settings_from_profile
-from analyte.runtime.pipeline import Pipeline
+from analyte.runtime.loop import Loop, Measurer
 from analyte.runtime.recorder import Recorder, Tally
 from analyte.runtime.refused_frames import RefusedFrames
-from analyte.runtime.regions.registry import finder_of
-from analyte.runtime.selection import preferred_artifact
-from analyte.runtime.selftest import quick_check
-from analyte.runtime.session import recorded_session
+from analyte.runtime.session import Session, recorded_session
 from analyte.runtime.sinks import Sink, SinkClosed
-from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
+from analyte.runtime.sources.protocol import FrameSource
 from analyte.runtime.sources.registry import open_source
 from analyte.runtime.stopping import StopRequest
 from analyte.runtime.trust import open_for_use
-
-_READ_TIMEOUT_S = 0.2
-"""How long to wait for a frame before looking whether a signal came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +32,8 @@ class DaemonOptions:
     """What the command line says; None leaves it to the profile."""
 
     device: Path
-    bundle: Path
+    bundle: Path | None
+    """None where the profile's bundles.folder says it."""
     source: str | None = None
     store: Path | None = None
     max_readings: int | None = None
@@ -55,12 +45,10 @@ class Prepared:
     """All that is checked before a frame is looked at."""
 
     profile: DeviceProfile
-    bundle: Bundle
-    artifact: Artifact
-    engine: Engine
+    opened: Opened
+    shelf: Shelf | None
+    """The bundles that the device keeps; None where it runs ``--bundle`` and no other."""
     source: str
-    settings: MeasureSettings
-    """For a live source."""
 
 
 def run_daemon(
@@ -73,55 +61,124 @@ def run_daemon(
     """
     with ExitStack() as stack:
         ready = prepare(options, report)
-        stack.callback(ready.engine.close)
+        stack.callback(ready.opened.close)
+        profile, opened = ready.profile, ready.opened
         # The store before the source: a camera must not stream while a large store is checked.
-        storage = ready.profile.storage
-        session = stack.enter_context(
-            recorded_session(
-                ready.profile,
-                options.device,
-                options.store or storage.path,
-                {"bundle": ready.bundle.id, "artifact": ready.artifact.name},
-                report,
-            )
-        )
-        frames = (
-            None
-            if storage.refused_frames is None
-            else RefusedFrames(storage.refused_frames, round(1e6 * storage.refused_frames_mb))
-        )
-        interval_s = ready.profile.measure.interval_s
-        source = open_source(ready.source, ready.profile.camera, interval_s=interval_s)
+        path = options.store or profile.storage.path
+        ran: dict[str, JsonValue] = {"bundle": opened.bundle.id, "artifact": opened.artifact.name}
+        session = stack.enter_context(recorded_session(profile, options.device, path, ran, report))
+        source = _open_source(ready, options, report)
         stack.callback(source.close)
-        if not source.live and ready.profile.camera.controls != ControlsSection():
-            report("camera.controls: not for pictures in files, which are taken as they are")
-        measure = ready.profile.measure
-        if measure.frames > 1 and interval_s > 0 and not source.live:
-            raise ProfileError(
-                "measure.interval_s: a video would be stepped between the frames of one reading",
-                where=options.device,
-                expected="0 where measure.frames is more than 1",
-                got=f"{interval_s:g} s and {measure.frames} frames",
-            )
-        control = QualityControl(session.store, ready.profile.control, ready.bundle.id)
+        control = QualityControl(session.store, profile.control, opened.bundle.id)
         _report_control(control, report)
-        # Files do not age.
-        settings = replace(
-            ready.settings,
-            max_age_s=ready.settings.max_age_s if source.live else None,
-            recalibration=control.recalibration,
-        )
-        pipeline = Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
-        recorder = Recorder(session.store, sink, tally, frames=frames, report=report)
+        runner = opened.runner(control.recalibration_of, ages=source.live)
+        measurer: Measurer = runner.pipeline
+        if ready.shelf is not None:
+            measurer = _swap(ready, ready.shelf, runner, control, session, options, report, live=source.live)
+            stack.callback(measurer.close)
+        recorder = Recorder(session.store, sink, tally, frames=_refused_frames(profile), report=report)
         stack.callback(recorder.close)
-        loop = Loop(source, pipeline, recorder, stop, measure, control.admitted)
+        loop = Loop(source, measurer, recorder, stop, profile.measure, control.admitted)
         try:
-            reason = loop.run(interval_s if source.live else 0.0, options.max_readings)
+            reason = loop.run(profile.measure.interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()
         except SinkClosed as closed:
             reason = str(closed)
         session.reason = reason
         return reason
+
+
+def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
+    """Open profile, bundle (its signature first, where the profile demands one) and engine, and prove the
+    engine on golden images.
+
+    Raises: ProfileError, InputError, IntegrityError, UnavailableError, ParityError, SettingsError.
+    """
+    where = options.device
+    profile = load_profile(where)
+    source = options.source or profile.camera.source
+    if source is None:
+        raise ProfileError("camera.source: is not set", where=where, fix="Set it there or pass --source")
+    shelf = None if profile.bundles.folder is None else Shelf(profile.bundles.folder)
+    if shelf is not None:
+        path = _on_shelf(shelf, options.bundle, profile, where, report)
+    elif options.bundle is not None:
+        path = options.bundle
+    else:
+        raise SettingsError("--bundle is missing", where=where, fix="Pass it, or set bundles.folder")
+    return Prepared(profile, open_to_measure(path, profile, report, where=where), shelf, source)
+
+
+def _on_shelf(
+    shelf: Shelf, given: Path | None, profile: DeviceProfile, where: Path, report: Callable[[str], None]
+) -> Path:
+    """Return the bundle that the shelf runs; ``given`` becomes that where it runs none yet."""
+    active = shelf.state().active
+    if active is None:
+        if given is None:
+            raise SettingsError(
+                "no bundle is installed", where=shelf.folder, fix="Pass --bundle, or: analyte bundle install"
+            )
+        active = shelf.add(given, lambda path: open_for_use(path, profile, where=where)).id
+        shelf.activate(active)
+    elif given is not None:
+        report(f"bundles.folder runs {active[:16]}; --bundle is for a folder that runs none yet")
+    return shelf.path(active)
+
+
+def _open_source(ready: Prepared, options: DaemonOptions, report: Callable[[str], None]) -> FrameSource:
+    camera, measure = ready.profile.camera, ready.profile.measure
+    source = open_source(ready.source, camera, interval_s=measure.interval_s)
+    if not source.live and camera.controls != ControlsSection():
+        report("camera.controls: not for pictures in files, which are taken as they are")
+    if measure.frames > 1 and measure.interval_s > 0 and not source.live:
+        source.close()
+        raise ProfileError(
+            "measure.interval_s: a video would be stepped between the frames of one reading",
+            where=options.device,
+            expected="0 where measure.frames is more than 1",
+            got=f"{measure.interval_s:g} s and {measure.frames} frames",
+        )
+    return source
+
+
+def _refused_frames(profile: DeviceProfile) -> RefusedFrames | None:
+    storage = profile.storage
+    if storage.refused_frames is None:
+        return None
+    return RefusedFrames(storage.refused_frames, round(1e6 * storage.refused_frames_mb))
+
+
+def _swap(
+    ready: Prepared,
+    shelf: Shelf,
+    runner: Runner,
+    control: QualityControl,
+    session: Session,
+    options: DaemonOptions,
+    report: Callable[[str], None],
+    *,
+    live: bool,
+) -> BundleSwap:
+    section = ready.profile.bundles
+
+    def open_runner(path: Path) -> Runner:
+        opened = open_to_measure(path, ready.profile, report, where=options.device)
+        return opened.runner(control.recalibration_of, ages=live)
+
+    limits = None
+    if section.max_difference is not None:
+        limits = ShadowLimits(section.shadow_readings, section.max_difference, section.max_refused)
+    return BundleSwap(
+        shelf,
+        runner,
+        open_runner,
+        session.store,
+        shadow_readings=section.shadow_readings,
+        limits=limits,
+        switched=control.switch,
+        report=report,
+    )
 
 
 def _report_control(control: QualityControl, report: Callable[[str], None]) -> None:
@@ -131,118 +188,3 @@ def _report_control(control: QualityControl, report: Callable[[str], None]) -> N
         report(status.remark)
     if not status.admitted:
         report(f"readings are refused ({status.reason}): {status.detail}")
-
-
-def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:
-    """Open profile, bundle (its signature first, where the profile demands one) and engine, and prove the
-    engine on golden images.
-
-    Raises: ProfileError, InputError, IntegrityError, UnavailableError, ParityError.
-    """
-    profile = load_profile(options.device)
-    source = options.source or profile.camera.source
-    if source is None:
-        raise ProfileError(
-            "camera.source: is not set", where=options.device, fix="Set it there or pass --source"
-        )
-    bundle = open_for_use(options.bundle, profile, where=options.device)
-    manifest = bundle.manifest
-    finder = finder_of(profile.region, manifest.views, where=options.device)
-    covariates = complete_covariates(profile, manifest.covariates, where=options.device)
-    settings = settings_from_profile(profile, manifest, finder, covariates, live=True, where=options.device)
-    artifact = preferred_artifact(bundle, profile.engine, where=options.device)
-    model = bundle.read(artifact)
-    engine = open_from_profile(model, profile.engine, report, where=bundle.path / artifact.file)
-    try:
-        quick_check(bundle, artifact, engine)
-    except AnalyteError:
-        engine.close()
-        raise
-    return Prepared(profile, bundle, artifact, engine, source, settings)
-
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """Frames, readings, recorder; again. A reading is on disk before anybody is told of it."""
-
-    source: FrameSource
-    pipeline: Pipeline
-    recorder: Recorder
-    stop: StopRequest
-    measure: MeasureSection
-    admit: Callable[[Sequence[Reading]], list[Reading]]
-    """Withholds the values while quality control says so."""
-
-    def run(self, interval_s: float, max_readings: int | None) -> str:
-        """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
-
-        Raises: CameraError, OutputError, IntegrityError, UnavailableError, SinkClosed.
-        """
-        made = 0
-        while max_readings is None or made < max_readings:
-            burst = _Burst()
-            self.recorder.check()
-            end = self._fill(burst)
-            if burst.measured:
-                readings = self.admit(self._combined(burst))
-                # Empty where it was the reading of a control.
-                if readings:
-                    self.recorder.record(readings, burst.pixels)
-                made += len(readings)
-            if end is not None:
-                return end
-            self.stop.wait(burst.start_s + interval_s - time.monotonic())
-        return f"{max_readings} readings were asked for"
-
-    def _fill(self, burst: _Burst) -> str | None:
-        """Measure the frames of one reading; return what ended the measuring, or None."""
-        while len(burst.measured) < self.measure.frames:
-            if self.stop:
-                # A reading of fewer frames than the profile demands is none.
-                burst.measured.clear()
-                return str(self.stop.signal_name)
-            try:
-                frame = self.source.read(_READ_TIMEOUT_S)
-            except EndOfSource as end:
-                return str(end)
-            if frame is not None:
-                burst.add(frame, self._measured(frame))
-        return None
-
-    def _measured(self, frame: Frame | BadFrame) -> list[Reading]:
-        if isinstance(frame, BadFrame):
-            return self.pipeline.refuse_all([frame])
-        return self.pipeline.measure_all(frame)
-
-    def _combined(self, burst: _Burst) -> list[Reading]:
-        """Return one reading per site."""
-        if self.measure.frames == 1:
-            return burst.measured[0]
-        return [
-            combine(of_site, wanted=self.measure.frames, max_spread=self.measure.max_spread)
-            for of_site in zip(*burst.measured, strict=True)
-        ]
-
-
-@dataclass(slots=True)
-class _Burst:
-    """The frames of one reading."""
-
-    measured: list[list[Reading]] = field(default_factory=list)
-    """By frame, then by site."""
-    start_s: float = 0.0
-    """When the first frame was taken, on `time.monotonic`'s clock, seconds."""
-    pixels: UInt8Array | None = None
-    """The first frame that gave a refusal, else the last one."""
-    _refused: bool = False
-
-    def add(self, frame: Frame | BadFrame, readings: list[Reading]) -> None:
-        if self.measured and self.measured[0][0].recalibration != readings[0].recalibration:
-            # A person recalibrated between two frames: those before make no reading with those after.
-            self.measured.clear()
-        if not self.measured:
-            self.start_s = frame.monotonic_s
-        self.measured.append(readings)
-        if isinstance(frame, Frame) and not self._refused:
-            self.pixels = frame.pixels
-            self._refused = any(reading.refused for reading in readings)

@@ -54,14 +54,14 @@ def test_no_way_back(shelf: Shelf) -> None:
         shelf.roll_back()
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "text", "folder"])
+@pytest.mark.parametrize("harm", ["flip", "cut", "text", "missing"])
 def test_what_is_no_sound_bundle_is_not_kept(shelf: Shelf, tmp_path: Path, harm: str) -> None:
     path = packed(tmp_path)
     data = bytearray(path.read_bytes())
     if harm == "flip":
         data[len(data) // 2] ^= 1
     path.write_bytes({"cut": bytes(data[:-9]), "text": b"hello"}.get(harm, bytes(data)))
-    given = tmp_path / "tiny.analyte" if harm == "folder" else path
+    given = tmp_path / "none" if harm == "missing" else path
     with pytest.raises((InputError, IntegrityError)):
         shelf.add(given, open_for_use)
     assert list(shelf.folder.iterdir()) == []
@@ -102,3 +102,10 @@ def test_damaged_state_is_said_and_not_taken_for_an_empty_shelf(shelf: Shelf, te
     with pytest.raises(IntegrityError) as caught:
         shelf.state()
     assert caught.value.exit_code == 7
+
+
+def test_folder_is_packed(shelf: Shelf, tmp_path: Path) -> None:
+    from_file = shelf.add(packed(tmp_path), open_for_use)
+    data = shelf.path(from_file.id).read_bytes()
+    assert shelf.add(tmp_path / "tiny.analyte", open_for_use).id == from_file.id
+    assert shelf.path(from_file.id).read_bytes() == data

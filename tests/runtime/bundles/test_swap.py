@@ -53,9 +53,11 @@ class Stage:
         self.offset = {OLD: 0.0, NEW: 0.1}
         self.fails: dict[str, Exception] = {}
         self.refuses: set[str] = set()
+        self.dies: set[str] = set()
         self.closed: list[str] = []
         self.trail = MemoryTrail()
         self.said: list[str] = []
+        self.switched: list[str] = []
         self.swap = BundleSwap(
             self.shelf,
             self.runner(OLD),
@@ -63,6 +65,7 @@ class Stage:
             self.trail,
             shadow_readings=5,
             limits=limits,
+            switched=self.switched.append,
             report=self.said.append,
         )
 
@@ -80,6 +83,8 @@ class Stage:
         return Runner(bundle, None, engine, pipeline)  # type: ignore[arg-type]
 
     def measured(self, bundle_id: str, frame: Frame) -> list[Reading]:
+        if bundle_id in self.dies:
+            raise UnavailableError("the delegate died")
         if bundle_id in self.refuses:
             return [reading(frame.index, refused=True)]
         at = frame.index + self.offset[bundle_id]
@@ -89,7 +94,7 @@ class Stage:
         """Measure a frame as the loop does; return the id of what measured it."""
         frame = Frame(np.zeros((2, 2, 3), np.uint8), datetime.now(UTC), time.monotonic(), "f", number)
         used = self.swap.running.bundle.id
-        self.swap.after(frame, self.swap.running.pipeline.measure_all(frame))
+        self.swap.measure_all(frame)
         return used
 
     def turns(self, until: str, count: int = 400) -> list[str]:
@@ -192,15 +197,18 @@ def test_roll_back_by_one_command(stage: Stage) -> None:
 def test_new_bundle_that_fails_is_rolled_back_by_itself(stage: Stage) -> None:
     stage.shelf.propose(NEW)
     stage.turns("bundle.promoted")
-    error = UnavailableError("the delegate died")
-    assert stage.swap.fall_back(error)
-    assert stage.turn(0) == OLD
+    stage.dies = {NEW}
+    stage.turn(0)
+    assert stage.turn(1) == OLD
     assert stage.shelf.state().active == OLD
     assert stage.happened()[-1] == "bundle.rolled_back"
     assert "the delegate died" in stage.trail.kept[-1].why
     assert stage.closed == [NEW]
+    assert stage.switched == [NEW, OLD]
     # There is nothing behind the old one: its failure is for the daemon to end with.
-    assert not stage.swap.fall_back(error)
+    stage.dies = {OLD}
+    with pytest.raises(UnavailableError):
+        stage.turn(2)
 
 
 def test_proven_bundle_is_not_rolled_back_by_itself(stage: Stage) -> None:
@@ -208,7 +216,18 @@ def test_proven_bundle_is_not_rolled_back_by_itself(stage: Stage) -> None:
     stage.turns("bundle.promoted")
     for number in range(10):
         stage.turn(number)
-    assert not stage.swap.fall_back(UnavailableError("later"))
+    stage.dies = {NEW}
+    with pytest.raises(UnavailableError):
+        stage.turn(0)
+
+
+def test_candidate_that_fails_beside_the_running_one_costs_no_reading(stage: Stage) -> None:
+    stage.shelf.propose(NEW)
+    stage.turns("bundle.trial_started")
+    stage.dies = {NEW}
+    assert stage.turn(0) == OLD
+    assert stage.happened()[-1] == "bundle.rejected"
+    assert stage.turn(1) == OLD
 
 
 def test_trial_that_is_withdrawn_ends(stage: Stage, tmp_path: Path) -> None:

@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
-from analyte.contract.archive import looks_packed
+from analyte.contract.archive import looks_packed, write_archive
 from analyte.contract.bundle import Bundle
+from analyte.contract.bundle_files import FolderFiles
 from analyte.contract.errors import InputError, IntegrityError, SettingsError
 from analyte.contract.output import from_os_error
 
@@ -90,21 +92,17 @@ class Shelf:
         found = [path for path in self.folder.glob(f"*{SUFFIX}") if _ID.fullmatch(path.name[: -len(SUFFIX)])]
         return [path.name[: -len(SUFFIX)] for path in sorted(found, key=lambda path: path.stat().st_mtime_ns)]
 
-    def add(self, packed: Path, open_bundle: OpenBundle) -> Bundle:
-        """Keep a copy of a packed bundle, after it was opened by the device's demands.
+    def add(self, path: Path, open_bundle: OpenBundle) -> Bundle:
+        """Keep a packed copy of a bundle, a folder or a packed file, opened by the device's demands.
 
-        Raises: InputError when it is not a packed bundle, OutputError, and what ``open_bundle`` raises.
+        Raises: InputError when it is no bundle, OutputError, and what ``open_bundle`` raises.
         """
-        if not packed.is_file() or not looks_packed(packed):
-            raise InputError(
-                "not a packed bundle", where=packed, expected="a file of 'analyte bundle pack'", fix="Pack it"
-            )
         # Copied first: what is checked is what is kept, whoever writes to the original meanwhile.
         handle, name = tempfile.mkstemp(dir=self.folder, prefix=".incoming-", suffix=SUFFIX)
         staged = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file, packed.open("rb") as source:
-                shutil.copyfileobj(source, file, 1 << 20)
+            with os.fdopen(handle, "wb") as file:
+                _pack(path, file)
                 file.flush()
                 os.fsync(file.fileno())
             bundle = open_bundle(staged)
@@ -187,3 +185,16 @@ class Shelf:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def _pack(path: Path, file: BinaryIO) -> None:
+    if path.is_dir():
+        files = FolderFiles(path)
+        write_archive(files.names(), files.read, file)
+    elif path.is_file() and looks_packed(path):
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, file, 1 << 20)
+    else:
+        raise InputError(
+            "not a bundle", where=path, expected="a folder of 'analyte export', or a file of 'bundle pack'"
+        )

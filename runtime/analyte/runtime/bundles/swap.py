@@ -16,7 +16,7 @@ from analyte.contract.reading import Reading
 from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shadow import ShadowLimits, ShadowReport
 from analyte.runtime.bundles.shelf import Shelf
-from analyte.runtime.sources.protocol import Frame
+from analyte.runtime.sources.protocol import BadFrame, Frame
 from analyte.runtime.store.protocol import Trail
 
 LOOK_EVERY_S = 0.5
@@ -50,9 +50,11 @@ class BundleSwap:
         *,
         shadow_readings: int,
         limits: ShadowLimits | None,
+        switched: Callable[[str], None],
         report: Callable[[str], None],
     ) -> None:
-        """``limits``: when a candidate takes over by itself; None leaves it to a person."""
+        """``limits``: when a candidate takes over by itself; None leaves it to a person. ``switched`` is told
+        the id of the bundle that measures from now on."""
         self._shelf = shelf
         self.running = running
         """What measures now."""
@@ -60,6 +62,7 @@ class BundleSwap:
         self._trail = trail
         self._shadow_readings = shadow_readings
         self._limits = limits
+        self._switched = switched
         self._report = report
         self._opening: tuple[str, Future[Runner]] | None = None
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="bundle")
@@ -76,7 +79,26 @@ class BundleSwap:
         """How the candidate compares so far; None without one."""
         return None if self._trial is None else self._trial.report
 
-    def after(self, frame: Frame, readings: Sequence[Reading]) -> None:
+    def measure_all(self, frame: Frame) -> list[Reading]:
+        """Measure a frame with the running bundle, and with the candidate beside it; see `Pipeline`.
+
+        A bundle that fails in its first readings is left for the one before, which then measures the frame.
+        Raises: as `Pipeline.measure_all`.
+        """
+        try:
+            readings = self.running.pipeline.measure_all(frame)
+        except AnalyteError as error:
+            if not self._fall_back(error):
+                raise
+            readings = self.running.pipeline.measure_all(frame)
+        self._after(frame, readings)
+        return readings
+
+    def refuse_all(self, frames: Sequence[Frame | BadFrame]) -> list[Reading]:
+        """Return the refused readings of frames that cannot be measured; see `Pipeline`."""
+        return self.running.pipeline.refuse_all(frames)
+
+    def _after(self, frame: Frame, readings: Sequence[Reading]) -> None:
         """Take notice of what the running bundle made of a frame; `running` may be another one afterwards."""
         self._since_swap += 1
         if self._before is not None and self._since_swap > self._shadow_readings:
@@ -86,7 +108,7 @@ class BundleSwap:
             self._compare(self._trial, frame, readings)
         self._look()
 
-    def fall_back(self, error: AnalyteError) -> bool:
+    def _fall_back(self, error: AnalyteError) -> bool:
         """Go back to the bundle before when the new one fails in its first readings.
 
         Returns: whether there was a way back; without one, ``error`` is for the caller to raise.
@@ -96,6 +118,7 @@ class BundleSwap:
         failed = self.running
         self.running, self._before = self._before, None
         self._shelf.activate(self.running.bundle.id)
+        self._switched(self.running.bundle.id)
         self._note("bundle.rolled_back", failed.bundle.id, self.running.bundle.id, error.line())
         self._rejected = failed.bundle.id
         failed.close()
@@ -189,6 +212,7 @@ class BundleSwap:
         if self._before is not None:
             self._before.close()
         self._before, self.running, self._since_swap = self.running, runner, 0
+        self._switched(runner.bundle.id)
 
     def _reject(self, bundle_id: str, why: str, found: JsonValue = None) -> None:
         self._end_trial()

@@ -13,12 +13,14 @@ from analyte.contract.errors import AnalyteError
 
 @click.command()
 @click.option("--device", required=True, type=click.Path(path_type=Path), help="Device profile (TOML).")
-@click.option("--bundle", required=True, type=click.Path(path_type=Path), help="Bundle to run.")
+@click.option(
+    "--bundle", type=click.Path(path_type=Path), help="Bundle to run; else what bundles.folder runs."
+)
 @click.option("--source", help="Camera index, video, folder of pictures or URL; else the profile's.")
 @click.option("--store", type=click.Path(path_type=Path), help="SQLite file; else the profile's.")
 @click.option("--max-readings", type=click.IntRange(min=1), help="Stop after so many readings.")
 def command(
-    device: Path, bundle: Path, source: str | None, store: Path | None, max_readings: int | None
+    device: Path, bundle: Path | None, source: str | None, store: Path | None, max_readings: int | None
 ) -> None:
     """Measure continuously: each reading goes to the store, then to stdout as one line of JSON.
 

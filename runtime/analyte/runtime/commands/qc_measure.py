@@ -59,7 +59,7 @@ def measure(
     name = person(who)
     with (
         prepared(device, bundle, str(images[0]) if images else source) as ready,
-        opened_control(ready.profile, store, ready.bundle.id, create=True) as control,
+        opened_control(ready.profile, store, ready.opened.bundle.id, create=True) as control,
     ):
         # Before anybody waits for a camera.
         control.material(material)

@@ -71,7 +71,7 @@ def prepared(device: Path, bundle: Path, source: str | None) -> Iterator[Prepare
     try:
         yield ready
     finally:
-        ready.engine.close()
+        ready.opened.close()
 
 
 def report(text: str) -> None:

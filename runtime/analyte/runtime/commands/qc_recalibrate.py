@@ -81,9 +81,9 @@ def recalibrate(
     with prepared(device, bundle, str(standards[0][1])) as ready:
         bench = Bench(ready, well, lambda: None)
         readings = [(known, bench.pictures([path])) for known, path in standards]
-        with opened_control(ready.profile, store, ready.bundle.id, create=True) as control:
+        with opened_control(ready.profile, store, ready.opened.bundle.id, create=True) as control:
             found = [control.standard_of(known, reading) for known, reading in readings]
-            label = ready.bundle.manifest.label
+            label = ready.opened.bundle.manifest.label
             record = control.recalibrate(method, found, label, name, Role.SUPERVISOR, why, weighted=weighted)
     click.echo(record.model_dump_json(indent=2) if as_json else _text(record).encode())
 

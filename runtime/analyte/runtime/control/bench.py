@@ -32,7 +32,7 @@ class Bench:
         """
         self._ready = ready
         self._recalibration = recalibration
-        names = list(ready.settings.regions.names)
+        names = list(ready.opened.settings.regions.names)
         if well is None and len(names) > 1:
             raise SettingsError("which well holds it?", expected=f"--well {names[0]}, ...", got="none")
         if well is not None and well not in names:
@@ -82,13 +82,13 @@ class Bench:
         return self._one(readings)
 
     def _pipeline(self, *, live: bool) -> Pipeline:
-        ready = self._ready
-        settings = replace(ready.settings, recalibration=self._recalibration)
+        opened = self._ready.opened
+        settings = replace(opened.settings, recalibration=self._recalibration)
         if not live:
             # Files do not age, and do not follow each other.
-            quality = check_of(ready.profile.quality, consecutive=False)
+            quality = check_of(self._ready.profile.quality, consecutive=False)
             settings = replace(settings, max_age_s=None, quality=quality)
-        return Pipeline(ready.bundle, ready.artifact, ready.engine, settings)
+        return Pipeline(opened.bundle, opened.artifact, opened.engine, settings)
 
     def _one(self, readings: Sequence[Reading]) -> Reading:
         chosen = [reading for reading in readings if reading.site == self._site]

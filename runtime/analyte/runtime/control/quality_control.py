@@ -81,6 +81,16 @@ class QualityControl:
         with self._lock:
             return self._ledger.recalibration_of(self.bundle)
 
+    def recalibration_of(self, bundle: str) -> RecalibrationRecord | None:
+        """Return the recalibration that would hold for another bundle, as of the last refresh."""
+        with self._lock:
+            return self._ledger.recalibration_of(bundle)
+
+    def switch(self, bundle: str) -> None:
+        """Take notice that another bundle runs from now on."""
+        with self._lock:
+            self._given_bundle = bundle
+
     def invalid_recalibration(self) -> str:
         """Return in words that the newest recalibration is for another bundle; empty where it is not."""
         with self._lock:

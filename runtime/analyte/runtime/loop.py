@@ -1,0 +1,122 @@
+"""The measuring loop: frames in, readings out, until something ends it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from analyte.contract.arrays import UInt8Array
+from analyte.contract.profile import MeasureSection
+from analyte.contract.reading import Reading
+from analyte.runtime.combining import combine
+from analyte.runtime.recorder import Recorder
+from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
+from analyte.runtime.stopping import StopRequest
+
+_READ_TIMEOUT_S = 0.2
+"""How long to wait for a frame before looking whether a signal came."""
+
+
+class Measurer(Protocol):
+    """Makes readings of frames: a pipeline, or what chooses between several."""
+
+    def measure_all(self, frame: Frame, /) -> list[Reading]:
+        """Return one reading per site. Raises: what `Engine.run` raises."""
+        ...
+
+    def refuse_all(self, frames: Sequence[Frame | BadFrame], /) -> list[Reading]:
+        """Return the refused readings of frames that cannot be measured, one per site."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """Frames, readings, recorder; again. A reading is on disk before anybody is told of it."""
+
+    source: FrameSource
+    measurer: Measurer
+    recorder: Recorder
+    stop: StopRequest
+    measure: MeasureSection
+    admit: Callable[[Sequence[Reading]], list[Reading]]
+    """Withholds the values while quality control says so."""
+
+    def run(self, interval_s: float, max_readings: int | None) -> str:
+        """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
+
+        Raises: CameraError, OutputError, IntegrityError, UnavailableError, SinkClosed.
+        """
+        made = 0
+        while max_readings is None or made < max_readings:
+            burst = _Burst()
+            self.recorder.check()
+            end = self._fill(burst)
+            if burst.measured:
+                readings = self.admit(self._combined(burst))
+                # Empty where it was the reading of a control.
+                if readings:
+                    self.recorder.record(readings, burst.pixels)
+                made += len(readings)
+            if end is not None:
+                return end
+            self.stop.wait(burst.start_s + interval_s - time.monotonic())
+        return f"{max_readings} readings were asked for"
+
+    def _fill(self, burst: _Burst) -> str | None:
+        """Measure the frames of one reading; return what ended the measuring, or None."""
+        while len(burst.measured) < self.measure.frames:
+            if self.stop:
+                # A reading of fewer frames than the profile demands is none.
+                burst.measured.clear()
+                return str(self.stop.signal_name)
+            try:
+                frame = self.source.read(_READ_TIMEOUT_S)
+            except EndOfSource as end:
+                return str(end)
+            if frame is not None:
+                burst.add(frame, self._measured(frame))
+        return None
+
+    def _measured(self, frame: Frame | BadFrame) -> list[Reading]:
+        if isinstance(frame, BadFrame):
+            return self.measurer.refuse_all([frame])
+        return self.measurer.measure_all(frame)
+
+    def _combined(self, burst: _Burst) -> list[Reading]:
+        """Return one reading per site."""
+        if self.measure.frames == 1:
+            return burst.measured[0]
+        return [
+            combine(of_site, wanted=self.measure.frames, max_spread=self.measure.max_spread)
+            for of_site in zip(*burst.measured, strict=True)
+        ]
+
+
+@dataclass(slots=True)
+class _Burst:
+    """The frames of one reading."""
+
+    measured: list[list[Reading]] = field(default_factory=list)
+    """By frame, then by site."""
+    start_s: float = 0.0
+    """When the first frame was taken, on `time.monotonic`'s clock, seconds."""
+    pixels: UInt8Array | None = None
+    """The first frame that gave a refusal, else the last one."""
+    _refused: bool = False
+
+    def add(self, frame: Frame | BadFrame, readings: list[Reading]) -> None:
+        if self.measured and _origin(self.measured[0]) != _origin(readings):
+            # Another bundle or recalibration since: frames before make no reading with those after.
+            self.measured.clear()
+        if not self.measured:
+            self.start_s = frame.monotonic_s
+        self.measured.append(readings)
+        if isinstance(frame, Frame) and not self._refused:
+            self.pixels = frame.pixels
+            self._refused = any(reading.refused for reading in readings)
+
+
+def _origin(readings: Sequence[Reading]) -> tuple[str, str]:
+    return readings[0].bundle, readings[0].recalibration
