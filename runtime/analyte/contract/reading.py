@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from analyte.contract.covariates import Covariate
 
-
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
