@@ -27,7 +27,18 @@ print("\\n".join(sorted({m.partition(".")[0] for m in sys.modules})))
 """
 COMMANDS = [
     f"analyte.runtime.commands.{name}"
-    for name in ("benchmark", "bundle", "colour", "daemon", "device", "quality", "read", "region", "selftest")
+    for name in (
+        "benchmark",
+        "bundle",
+        "colour",
+        "daemon",
+        "device",
+        "log",
+        "quality",
+        "read",
+        "region",
+        "selftest",
+    )
 ]
 WORKERS = [
     "analyte.runtime.comparison_text",
