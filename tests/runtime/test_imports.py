@@ -18,6 +18,7 @@ FORBIDDEN = (
     "colour",
     "tqdm",
     "cryptography",
+    "pyarrow",
 )
 PROGRAM = """
 import importlib, sys
@@ -45,6 +46,8 @@ WORKERS = [
     "analyte.runtime.benchmark",
     "analyte.runtime.benchmark_worker",
     "analyte.runtime.daemon",
+    "analyte.runtime.log_export",
+    "analyte.runtime.log_text",
     "analyte.runtime.reader",
     "analyte.runtime.reading_formats",
     "analyte.runtime.selftest",
