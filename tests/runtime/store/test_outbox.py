@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analyte.contract.errors import IntegrityError
@@ -37,6 +37,7 @@ def test_pending_until_acknowledged(tmp_path: Path) -> None:
         assert other.depth() == 26
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.sampled_from(["reading", "event", "acknowledge"]), max_size=20))
 def test_depth_is_what_is_pending(tmp_path_factory: pytest.TempPathFactory, steps: list[str]) -> None:
     path = tmp_path_factory.mktemp("o") / "r.sqlite"
@@ -57,9 +58,11 @@ def test_without_a_store(tmp_path: Path) -> None:
         SqliteOutbox(tmp_path / "r.sqlite")
 
 
-def test_damaged_meanwhile(tmp_path: Path) -> None:
+def test_forgotten_meanwhile(tmp_path: Path) -> None:
     path = tmp_path / "r.sqlite"
     fill(path, [varied(1)])
     with closing(SqliteOutbox(path)) as outbox:
         alter(path, "DELETE FROM receivers")
         assert outbox.depth() == 1
+        outbox.acknowledge(1)
+        assert outbox.depth() == 0
