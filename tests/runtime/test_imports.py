@@ -18,6 +18,7 @@ FORBIDDEN = (
     "colour",
     "tqdm",
     "cryptography",
+    "pyarrow",
 )
 PROGRAM = """
 import importlib, sys
@@ -27,13 +28,26 @@ print("\\n".join(sorted({m.partition(".")[0] for m in sys.modules})))
 """
 COMMANDS = [
     f"analyte.runtime.commands.{name}"
-    for name in ("benchmark", "bundle", "colour", "daemon", "device", "quality", "read", "region", "selftest")
+    for name in (
+        "benchmark",
+        "bundle",
+        "colour",
+        "daemon",
+        "device",
+        "log",
+        "quality",
+        "read",
+        "region",
+        "selftest",
+    )
 ]
 WORKERS = [
     "analyte.runtime.comparison_text",
     "analyte.runtime.benchmark",
     "analyte.runtime.benchmark_worker",
     "analyte.runtime.daemon",
+    "analyte.runtime.log_export",
+    "analyte.runtime.log_text",
     "analyte.runtime.reader",
     "analyte.runtime.reading_formats",
     "analyte.runtime.selftest",

@@ -7,25 +7,18 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from analyte.contract.errors import AnalyteError, IntegrityError, OutputError
+from analyte.runtime.store.heads import heads_path, read_heads
 from analyte.runtime.store.schema import APPLICATION_ID, STORE_SCHEMA
-from analyte.runtime.store.sqlite import SqliteStore
-from runtime.store.readings import reading
-
-
-@contextmanager
-def opened(path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore(path)
-    try:
-        yield store
-    finally:
-        store.close()
+from analyte.runtime.store.sqlite import HEAD_ROWS, SqliteStore
+from analyte.runtime.store.verifying import verify_store
+from runtime.store.readings import alter, happened, opened, reading, varied
 
 
 def rows(path: Path, columns: str = "*") -> list[tuple[object, ...]]:
@@ -77,6 +70,75 @@ def test_the_same_reading_twice_is_refused(tmp_path: Path) -> None:
         store.append([reading(1)])
         with pytest.raises(OutputError, match="UNIQUE"):
             store.append([reading(1)])
+
+
+def test_events_stand_between_readings_and_are_found_by_their_beginning(tmp_path: Path) -> None:
+    with opened(tmp_path / "r.sqlite") as store:
+        store.append([reading(1)])
+        store.add(happened("control.measured", id="e1"))
+        store.append([reading(2)])
+        store.add(happened("controller.changed"))
+        store.add(happened("control.failed"))
+        found = store.events("control.")
+        assert [(one.sequence, one.event.what) for one in found] == [
+            (2, "control.measured"),
+            (5, "control.failed"),
+        ]
+        assert found[0].event == happened("control.measured", id="e1")
+        assert len(store.events()[1].event.id) == 36
+        assert [one.sequence for one in store.events(after=2, limit=1)] == [4]
+
+
+def test_the_same_event_twice_is_refused_and_breaks_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with opened(path) as store:
+        store.add(happened(id="e1"))
+        with pytest.raises(OutputError, match="UNIQUE"):
+            store.add(happened(id="e1"))
+        store.append([reading(1)])
+    assert verify_store(path, heads_path(path)).passed
+
+
+def test_several_threads_and_programs_write_one_chain(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+
+    def write(store: SqliteStore, first: int) -> None:
+        for number in range(first, first + 20):
+            store.append([varied(number)])
+            store.add(happened())
+
+    with opened(path) as one, opened(path) as two:
+        threads = [
+            threading.Thread(target=write, args=(store, 100 * number))
+            for number, store in enumerate((one, one, two, two))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    found = verify_store(path, heads_path(path))
+    assert found.passed, found.problem
+    assert (found.readings, found.events) == (80, 80)
+
+
+def test_heads_are_written_at_intervals_and_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with opened(path) as store:
+        for first in range(0, 3 * HEAD_ROWS, 300):
+            store.append([varied(number) for number in range(first, first + 300)])
+        so_far = [head.sequence for head in read_heads(heads_path(path)) if head is not None]
+        assert so_far == [300, 1500, 2700]
+    assert [head.sequence for head in read_heads(heads_path(path)) if head is not None] == [*so_far, 3000]
+
+
+def test_half_of_what_cannot_be_written_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "r.sqlite"
+    with opened(path) as store:
+        with pytest.raises(OutputError):
+            store.append([reading(1), reading(2), reading(1)])
+        store.append([reading(3)])
+    assert rows(path, "id") == [("id-3",)]
+    assert verify_store(path, heads_path(path)).passed
 
 
 def test_empty_file_becomes_a_store(tmp_path: Path) -> None:
@@ -142,6 +204,20 @@ class TestRefused:
         damaged.with_name("r.sqlite-wal").write_bytes(b"left by a process that was killed")
         self.refuse(damaged, IntegrityError, "damaged")
 
+    def test_cut_off(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.sqlite"
+        with opened(path) as store:
+            store.append([varied(number) for number in range(20)])
+        alter(path, "DELETE FROM readings WHERE sequence > 15")
+        self.refuse(path, IntegrityError, r"altered; expected .* last head, 20; got a chain that ends at 15")
+
+    def test_altered_at_its_end(self, tmp_path: Path) -> None:
+        path = tmp_path / "r.sqlite"
+        with opened(path) as store:
+            store.append([varied(number) for number in range(20)])
+        alter(path, "UPDATE readings SET json = replace(json, 'dye', 'die') WHERE sequence = 15")
+        self.refuse(path, IntegrityError, "altered; .* another row 15")
+
     def test_folder_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(OutputError, match="cannot be opened for writing"):
             SqliteStore(tmp_path / "none" / "r.sqlite")
@@ -185,7 +261,7 @@ def start_writer(path: Path, limit: int = 0) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("after", [1, 60])
+@pytest.mark.parametrize("after", [1, 7, 60, 150, 333])
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, after: int) -> None:
     path = tmp_path / "r.sqlite"
     with start_writer(path) as writer:
@@ -200,6 +276,8 @@ def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, after: int) 
     stored = [str(row[0]) for row in rows(path, "id")]
     assert set(stored) >= {f"id-{number}" for number in whole}
     assert len(stored) - 1 - len(whole) in (0, 1)
+    found = verify_store(path, heads_path(path))
+    assert found.passed, found.problem
 
 
 def test_disk_full(tmp_path: Path) -> None:

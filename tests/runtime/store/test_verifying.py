@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,11 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analyte.contract.errors import AnalyteError, IntegrityError
 from analyte.contract.signature import PublicKey
 from analyte.runtime.signing import KeyPair, make_key
 from analyte.runtime.store import verifying
 from analyte.runtime.store.chain import GENESIS, Kind, link
 from analyte.runtime.store.heads import append_head, heads_path, load_signer, make_head, parse_head
+from analyte.runtime.store.history import SqliteReadingLog
 from analyte.runtime.store.verifying import Verification, verify_store
 from runtime.store.readings import alter, fill, happened, numbers, opened, varied
 
@@ -220,6 +224,24 @@ def test_the_hash_covers_what_it_says() -> None:
     assert len(others | {base}) == 5
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_any_damage_to_the_file_is_found_or_changes_nothing(store: Path, key: KeyPair, seed: int) -> None:
+    generator = random.Random(seed)
+    data = bytearray(store.read_bytes())
+    for _ in range(generator.choice([1, 1, 30])):
+        # The first hundred bytes hold counters that nothing depends on, beside the header.
+        data[generator.randrange(100, len(data))] ^= 1 << generator.randrange(8)
+    store.write_bytes(data)
+    try:
+        passed = verify(store, [key.key]).passed
+    except AnalyteError:
+        passed = False
+    if passed:
+        with closing(SqliteReadingLog(store)) as log:
+            found = [one.json for one in log.following(0, 100)]
+        assert found == [varied(number).to_json() for number in range(30)]
+
+
 @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 def test_no_line_of_heads_brings_it_down(line: bytes) -> None:
     parse_head(line)
@@ -234,10 +256,6 @@ def test_no_line_of_heads_brings_it_down(line: bytes) -> None:
     )
 )
 def test_no_fields_of_heads_bring_it_down(fields: dict[str, object]) -> None:
-    import json
-
-    from analyte.contract.errors import IntegrityError
-
     try:
         head = parse_head(json.dumps(fields).encode())
     except IntegrityError:

@@ -102,26 +102,41 @@ class SqliteReadingLog:
         except sqlite3.Error as error:
             raise in_words(error, self._path) from error
 
+    def explain(self, chosen: ReadingFilter) -> list[str]:
+        """Return how SQLite finds the readings that are chosen: one text per index that is used."""
+        found: list[str] = []
+        for arm in _arms(chosen):
+            text, parameters = _statement(arm, EVERYTHING, (chosen.since, chosen.until), descending=True)
+            plan = self._connection.execute(f"EXPLAIN QUERY PLAN {text}", parameters)
+            found.append("; ".join(row[3] for row in plan))
+        return found
+
     def _query(
         self, arm: _Arm, part: Range, times: tuple[str | None, str | None], descending: bool
     ) -> Iterator[StoredReading]:
-        source = "readings"
-        if arm.table == "flags":
-            # CROSS JOIN: SQLite then begins with the flags.
-            source = "flags CROSS JOIN readings ON readings.sequence = flags.sequence"
-        parameters: list[Value] = [*part, *(value for _, value in arm.equal)]
-        condition = f"{arm.table}.sequence BETWEEN ? AND ?{arm.condition()}"
-        for time, comparison in zip(times, (">=", "<"), strict=True):
-            if time is not None:
-                condition += f" AND readings.captured_at {comparison} ?"
-                parameters.append(time)
-        rows = self._connection.execute(
-            f"SELECT readings.sequence, readings.id, readings.json FROM {source} WHERE {condition}"
-            f" ORDER BY {arm.table}.sequence {'DESC' if descending else 'ASC'}",
-            parameters,
-        )
+        rows = self._connection.execute(*_statement(arm, part, times, descending=descending))
         return (StoredReading(*row) for row in rows)
 
     def close(self) -> None:
         """Close the file; may be called twice."""
         self._connection.close()
+
+
+def _statement(
+    arm: _Arm, part: Range, times: tuple[str | None, str | None], *, descending: bool
+) -> tuple[str, list[Value]]:
+    source = "readings"
+    if arm.table == "flags":
+        # CROSS JOIN: SQLite then begins with the flags.
+        source = "flags CROSS JOIN readings ON readings.sequence = flags.sequence"
+    parameters: list[Value] = [*part, *(value for _, value in arm.equal)]
+    condition = f"{arm.table}.sequence BETWEEN ? AND ?{arm.condition()}"
+    for time, comparison in zip(times, (">=", "<"), strict=True):
+        if time is not None:
+            condition += f" AND readings.captured_at {comparison} ?"
+            parameters.append(time)
+    text = (
+        f"SELECT readings.sequence, readings.id, readings.json FROM {source} WHERE {condition}"
+        f" ORDER BY {arm.table}.sequence {'DESC' if descending else 'ASC'}"
+    )
+    return text, parameters

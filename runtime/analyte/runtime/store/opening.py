@@ -23,7 +23,7 @@ from analyte.runtime.store.schema import STORE_SCHEMA
 ALWAYS_CHECKED_BYTES = 200_000_000
 """Stores up to this size are checked whole at every start: 1.5 ms per megabyte, measured on x86. A larger one
 only after it was not closed cleanly, so that a year of readings does not hold up the first one of the day."""
-CHECKED_ROWS = 5000
+CHECKED_ROWS = 2000
 """Rows at the chain's end whose hashes are computed again at every start; ``analyte log verify`` does all."""
 
 _ROWS = """

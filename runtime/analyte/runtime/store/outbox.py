@@ -53,7 +53,9 @@ class SqliteOutbox:
         try:
             with transaction(self._connection):
                 self._connection.execute(
-                    "UPDATE receivers SET up_to = max(up_to, ?) WHERE name = ?", (up_to, self._receiver)
+                    "INSERT INTO receivers VALUES (?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET up_to = max(up_to, excluded.up_to)",
+                    (self._receiver, up_to),
                 )
         except sqlite3.Error as error:
             raise in_words(error, self._path) from error

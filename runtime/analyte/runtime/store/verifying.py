@@ -197,6 +197,10 @@ class _Walk:
                 self._found.last + 1, f"is missing: the chain was cut off; the head of {at} reached {beyond}"
             )
         self._note_unsigned()
+        # An index that was altered would hide a reading from a page.
+        fits = query("PRAGMA integrity_check(1)").fetchone()[0]
+        if fits != "ok":
+            raise _Problem(0, f"the rows are sound, but the file is not: {fits}")
 
     def _anchor(self, events: Iterator[Row]) -> Row | None:
         """Check the events that outlived the readings around them; return the first one after."""
