@@ -27,10 +27,23 @@ print("\\n".join(sorted({m.partition(".")[0] for m in sys.modules})))
 """
 COMMANDS = [
     f"analyte.runtime.commands.{name}"
-    for name in ("benchmark", "bundle", "colour", "daemon", "device", "quality", "read", "region", "selftest")
+    for name in (
+        "benchmark",
+        "bundle",
+        "colour",
+        "daemon",
+        "device",
+        "qc",
+        "quality",
+        "read",
+        "region",
+        "selftest",
+    )
 ]
 WORKERS = [
     "analyte.runtime.comparison_text",
+    "analyte.runtime.control.bench",
+    "analyte.runtime.control.trails",
     "analyte.runtime.benchmark",
     "analyte.runtime.benchmark_worker",
     "analyte.runtime.daemon",
