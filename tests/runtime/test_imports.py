@@ -35,6 +35,7 @@ COMMANDS = [
         "daemon",
         "device",
         "log",
+        "qc",
         "quality",
         "read",
         "region",
@@ -43,6 +44,8 @@ COMMANDS = [
 ]
 WORKERS = [
     "analyte.runtime.comparison_text",
+    "analyte.runtime.control.bench",
+    "analyte.runtime.control.trails",
     "analyte.runtime.benchmark",
     "analyte.runtime.benchmark_worker",
     "analyte.runtime.daemon",

@@ -50,8 +50,8 @@ command.add_command(recalibrate)
 @json_option
 def status(device: Path, bundle: Path | None, store: Path | None, as_json: bool) -> None:
     """Say whether readings are given, and where every control material stands."""
-    profile, bundle_id = _opened(device, bundle)
-    with opened_control(profile, store, bundle_id, create=False) as control:
+    profile, path, bundle_id = _opened(device, bundle)
+    with opened_control(profile, path, store, bundle_id, create=False) as control:
         found = control.status()
     shown = json.dumps(found.to_json(), indent=2, ensure_ascii=False) if as_json else _status_text(found)
     click.echo(shown.encode())
@@ -80,8 +80,8 @@ def chart(
 
     if output.suffix.lower() != ".svg":
         raise SettingsError("not a kind of picture that is drawn", where=output, expected=".svg")
-    profile, _ = _opened(device, None)
-    with opened_control(profile, store, "", create=False) as control:
+    profile, path, _ = _opened(device, None)
+    with opened_control(profile, path, store, "", create=False) as control:
         text = control.chart(material, last=last)
     with staged_file(output, overwrite=overwrite) as file:
         file.write(text.encode())
@@ -97,8 +97,8 @@ def release(device: Path, store: Path | None, who: str | None, why: str, as_json
     """Let the device give readings again after a failed control; --why is required."""
     from analyte.contract.event import Role
 
-    profile, _ = _opened(device, None)
-    with opened_control(profile, store, "", create=False) as control:
+    profile, path, _ = _opened(device, None)
+    with opened_control(profile, path, store, "", create=False) as control:
         control.release(person(who), Role.SUPERVISOR, why)
         found = control.status()
     if as_json:
@@ -107,15 +107,15 @@ def release(device: Path, store: Path | None, who: str | None, why: str, as_json
         click.echo("Released.\n" + _status_text(found))
 
 
-def _opened(device: Path, bundle: Path | None) -> tuple[DeviceProfile, str]:
-    """Return the profile and the bundle's id, empty where none is given."""
+def _opened(device: Path, bundle: Path | None) -> tuple[DeviceProfile, Path, str]:
+    """Return the profile, its file, and the bundle's id, empty where none is given."""
     from analyte.contract.profile import load_profile
     from analyte.runtime.device.shipped import find_profile
     from analyte.runtime.trust import open_for_use
 
     path = find_profile(device)
     profile = load_profile(path)
-    return profile, "" if bundle is None else open_for_use(bundle, profile, where=path).id
+    return profile, path, "" if bundle is None else open_for_use(bundle, profile, where=path).id
 
 
 def _status_text(found: Status) -> str:

@@ -53,13 +53,14 @@ def measure(
     """
     from analyte.contract.event import Role
     from analyte.runtime.control.bench import Bench
+    from analyte.runtime.device.shipped import find_profile
 
     if images and source is not None:
         raise click.UsageError("IMAGEs and --source exclude each other")
-    name = person(who)
+    name, path = person(who), find_profile(device)
     with (
-        prepared(device, bundle, str(images[0]) if images else source) as ready,
-        opened_control(ready.profile, store, ready.opened.bundle.id, create=True) as control,
+        prepared(path, bundle, str(images[0]) if images else source) as ready,
+        opened_control(ready.profile, path, store, ready.opened.bundle.id, create=True) as control,
     ):
         # Before anybody waits for a camera.
         control.material(material)

@@ -48,16 +48,16 @@ def person(who: str | None) -> str:
 
 @contextlib.contextmanager
 def opened_control(
-    profile: DeviceProfile, store: Path | None, bundle: str, *, create: bool
+    profile: DeviceProfile, where: Path, store: Path | None, bundle: str, *, create: bool
 ) -> Iterator[QualityControl]:
-    """Give the quality control of a device that runs a bundle, by its id.
+    """Give the quality control of a device that runs a bundle, by its id; ``where``: the profile's file.
 
-    Raises: IntegrityError, OutputError.
+    Raises: InputError, UnavailableError, IntegrityError, OutputError.
     """
     from analyte.runtime.control.quality_control import QualityControl
     from analyte.runtime.control.trails import opened_trail
 
-    with opened_trail(store or profile.storage.path, create=create) as trail:
+    with opened_trail(store or profile.storage.path, profile, where, create=create) as trail:
         yield QualityControl(trail, profile.control, bundle)
 
 
@@ -65,9 +65,8 @@ def opened_control(
 def prepared(device: Path, bundle: Path, source: str | None) -> Iterator[Prepared]:
     """Give all that measures, opened and proven as the daemon does it."""
     from analyte.runtime.daemon import DaemonOptions, prepare
-    from analyte.runtime.device.shipped import find_profile
 
-    ready = prepare(DaemonOptions(find_profile(device), bundle, source), report)
+    ready = prepare(DaemonOptions(device, bundle, source), report)
     try:
         yield ready
     finally:

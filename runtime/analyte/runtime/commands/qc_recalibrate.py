@@ -76,12 +76,13 @@ def recalibrate(
         _change(device, bundle, store, who, why, undo=undo, as_json=as_json)
         return
     from analyte.runtime.control.bench import Bench
+    from analyte.runtime.device.shipped import find_profile
 
-    name = person(who)
-    with prepared(device, bundle, str(standards[0][1])) as ready:
+    name, path = person(who), find_profile(device)
+    with prepared(path, bundle, str(standards[0][1])) as ready:
         bench = Bench(ready, well, lambda: None)
         readings = [(known, bench.pictures([path])) for known, path in standards]
-        with opened_control(ready.profile, store, ready.opened.bundle.id, create=True) as control:
+        with opened_control(ready.profile, path, store, ready.opened.bundle.id, create=True) as control:
             found = [control.standard_of(known, reading) for known, reading in readings]
             label = ready.opened.bundle.manifest.label
             record = control.recalibrate(method, found, label, name, Role.SUPERVISOR, why, weighted=weighted)
@@ -100,7 +101,7 @@ def _change(
     path = find_profile(device)
     profile = load_profile(path)
     opened = open_for_use(bundle, profile, where=path)
-    with opened_control(profile, store, opened.id, create=False) as control:
+    with opened_control(profile, path, store, opened.id, create=False) as control:
         if undo:
             control.undo(person(who), Role.SUPERVISOR, why)
         record, remark, history = control.recalibration(), control.invalid_recalibration(), control.history()

@@ -100,7 +100,7 @@ def command(
             if profile is None or device is None
             else settings_from_profile(profile, opened.manifest, finder, constant, live=False, where=device)
         )
-        with _controlled(profile, store, opened.id) as control:
+        with _controlled(profile, device, store, opened.id) as control:
             if control is not None:
                 settings = replace(settings, recalibration=control.recalibration)
             pipeline = Pipeline(opened, artifact, engine, settings)
@@ -123,15 +123,15 @@ def command(
 
 @contextlib.contextmanager
 def _controlled(
-    profile: DeviceProfile | None, store: Path | None, bundle: str
+    profile: DeviceProfile | None, where: Path | None, store: Path | None, bundle: str
 ) -> Iterator[QualityControl | None]:
     """Give the quality control of the profile's device; None without a profile."""
-    if profile is None:
+    if profile is None or where is None:
         yield None
         return
     from analyte.runtime.commands.qc_options import opened_control
 
-    with opened_control(profile, store, bundle, create=False) as control:
+    with opened_control(profile, where, store, bundle, create=False) as control:
         if remark := control.invalid_recalibration():
             _report(remark)
         yield control

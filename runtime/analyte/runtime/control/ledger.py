@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -60,6 +61,7 @@ class Ledger:
         self.newest_bundle = ""
         """Id of the bundle of the newest control or recalibration; empty before the first."""
         self._stack: list[RecalibrationRecord] = []
+        self._by_name: dict[str, list[Control]] = {}
         self._recalibrated_at = 0
 
     def refresh(self) -> None:
@@ -88,26 +90,39 @@ class Ledger:
         """Return the controls that the rules look at: of the lots, targets and bundle in use, since the last
         release or change of the recalibration."""
         start = self.marks[-1].sequence if self.marks else 0
-        return [one for one in self._current(materials, bundle) if one.sequence > start]
+        recent = itertools.takewhile(lambda one: one.sequence > start, reversed(self.controls))
+        known = {material.name: material for material in materials}
+        found = [
+            one
+            for one in recent
+            if one.record.bundle == bundle
+            and (material := known.get(one.record.material)) is not None
+            and one.record.is_of(material)
+        ]
+        return found[::-1]
+
+    def of_material(self, material: MaterialSection) -> Iterator[Control]:
+        """Yield the controls of a material, newest first: of this lot, target and s, with any bundle."""
+        return (one for one in reversed(self._by_name.get(material.name, [])) if one.record.is_of(material))
+
+    def newest(self, material: MaterialSection, bundle: str) -> Control | None:
+        """Return the newest control of a material with a bundle, passed or not."""
+        return next((one for one in self.of_material(material) if one.record.bundle == bundle), None)
 
     def last_passed(self, material: MaterialSection, bundle: str) -> Control | None:
         """Return the newest control of a material that did not fail, since the recalibration changed."""
-        for one in reversed(self._current((material,), bundle)):
-            if one.sequence > self._recalibrated_at and one.record.outcome != "failed":
+        for one in self.of_material(material):
+            if one.sequence < self._recalibrated_at:
+                return None
+            if one.record.bundle == bundle and one.record.outcome != "failed":
                 return one
         return None
-
-    def _current(self, materials: tuple[MaterialSection, ...], bundle: str) -> list[Control]:
-        return [
-            one
-            for one in self.controls
-            if one.record.bundle == bundle and any(one.record.is_of(material) for material in materials)
-        ]
 
     def _measured(self, stored: StoredEvent) -> None:
         record = read_record(ControlRecord, stored, stored.event.new)
         control = Control(stored.sequence, time_of(stored), stored.event.who, record)
         self.controls.append(control)
+        self._by_name.setdefault(record.material, []).append(control)
         self.newest_bundle = record.bundle
         if record.lock_out and self.lock is None:
             self.lock = control

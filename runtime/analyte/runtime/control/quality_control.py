@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -327,7 +328,7 @@ class QualityControl:
                     expected=" or ".join(one.name for one in self._section.materials),
                 )
             series = {
-                one.name: [c for c in self._ledger.controls if c.record.is_of(one)][-last:] for one in chosen
+                one.name: list(itertools.islice(self._ledger.of_material(one), last))[::-1] for one in chosen
             }
             return draw(chosen, series, self._ledger.marks)
 

@@ -97,13 +97,12 @@ def _material(
 ) -> MaterialStatus:
     due = due_text(ledger, section, material, bundle, now)
     passed = ledger.last_passed(material, bundle)
-    all_of_it = [one for one in ledger.controls if one.record.is_of(material) and one.record.bundle == bundle]
     due_at = None
     if section.interval_h is not None and passed is not None and not due:
         due_at = passed.at + timedelta(hours=section.interval_h)
     return MaterialStatus(
         material=material,
-        last=all_of_it[-1] if all_of_it else None,
+        last=ledger.newest(material, bundle),
         due_at=due_at,
         due=due,
         expired=material.expires is not None and now.date() > material.expires,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analyte.contract.errors import OutputError
 from analyte.contract.event import Event
+from analyte.contract.profile import DeviceProfile
 from analyte.runtime.store.protocol import StoredEvent, Trail
 
 
@@ -27,18 +28,23 @@ class EmptyTrail:
 
 
 @contextlib.contextmanager
-def opened_trail(path: Path, *, create: bool) -> Iterator[Trail]:
-    """Give the audit trail of the store at ``path``, which another process may be using.
+def opened_trail(path: Path, profile: DeviceProfile, where: Path, *, create: bool) -> Iterator[Trail]:
+    """Give the audit trail of the store at ``path``, which the daemon may be using.
 
-    ``create``: make the store where there is none; else its trail is empty.
-    Raises: IntegrityError for a foreign or damaged file, OutputError where it cannot be opened.
+    ``profile``: names the key that signs it, relative to ``where``, the profile's file. ``create``: make the
+    store where there is none; else its trail is empty.
+    Raises: InputError for the key; IntegrityError for a foreign or damaged file; OutputError where it cannot
+    be opened; UnavailableError where nothing can sign.
     """
     if not create and not path.exists():
         yield EmptyTrail(path)
         return
+    from analyte.runtime.store.heads import load_signer
     from analyte.runtime.store.sqlite import SqliteStore
 
-    store = SqliteStore(path)
+    key = profile.security.device_key
+    signer = None if key is None else load_signer(where.parent / key)
+    store = SqliteStore(path, signer=signer, is_open_elsewhere=path.exists())
     try:
         yield store
     finally:

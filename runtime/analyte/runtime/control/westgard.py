@@ -55,14 +55,13 @@ def broken_rules(points: Sequence[Point], rules: Sequence[RuleName], *, run_h: f
         raise ValueError("expected at least one control")
     newest = points[-1]
     own = [point for point in points if point.material == newest.material]
+    # What one material shows by itself is told as its own.
+    scopes: tuple[tuple[Scope, Sequence[Point]], ...] = (("within", own), ("across", points))
     found: list[Broken] = []
     for rule in rules:
-        check = _CHECKS[rule]
-        for scope, series in (("within", own), ("across", list(points))):
-            z = check(series, run_h)
-            # A pattern of one material's controls only is told once, as its own.
-            if z and (scope == "within" or len(own) < len(points)):
-                found.append(Broken(rule, "within" if scope == "within" else "across", tuple(z)))
+        for scope, series in scopes:
+            if z := _CHECKS[rule](series, run_h):
+                found.append(Broken(rule, scope, tuple(z)))
                 break
     return found
 
