@@ -114,7 +114,18 @@ def test_dry_run_writes_nothing(tmp_path: Path, bundle: Path, profile: Path) -> 
     assert profile.read_bytes() == before
 
 
+def test_a_write_protected_profile_is_not_changed(bundle: Path, profile: Path) -> None:
+    before = profile.read_bytes()
+    profile.chmod(0o444)
+    error = device("tune", bundle, "--device", profile, "--repeats", "10").exception
+    assert isinstance(error, ProfileError)
+    assert "write-protected" in error.line()
+    assert profile.read_bytes() == before
+    assert profile.stat().st_mode & 0o777 == 0o444
+
+
 def test_a_shipped_profile_is_not_changed(bundle: Path) -> None:
     result = device("tune", bundle, "--device", "x86-cpu")
     assert result.exit_code == 2
     assert "-o OUT" in result.output
+    assert device("tune", bundle, "--device", CONFIGS / "x86-cpu.toml").exit_code == 2

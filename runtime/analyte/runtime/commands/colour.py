@@ -25,8 +25,14 @@ def command() -> None:
 
 
 @command.command("calibrate")
-@click.argument("photographs", metavar="PHOTO...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File to write, .json.")
+@click.argument("photographs", metavar="PHOTO...", nargs=-1, type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="File to write, .json.",
+)
 @click.option(
     "--chart",
     type=click.Choice(_CHARTS),
@@ -40,8 +46,18 @@ def command() -> None:
     "for.",
 )
 @click.option("--white", metavar="X,Y,W,H", help="White reference patch in PHOTO, pixels.")
-@click.option("--dark", multiple=True, type=click.Path(path_type=Path), help="Frame with the lens covered.")
-@click.option("--flat", multiple=True, type=click.Path(path_type=Path), help="Frame of an even white field.")
+@click.option(
+    "--dark",
+    multiple=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Frame with the lens covered.",
+)
+@click.option(
+    "--flat",
+    multiple=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Frame of an even white field.",
+)
 @click.option(
     "--valid-days",
     default=30.0,
@@ -56,7 +72,9 @@ def command() -> None:
     type=click.FloatRange(0, min_open=True),
     help="Largest mean residual of the patches, Delta E 2000.",
 )
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw what was measured, PNG.")
+@click.option(
+    "--picture", type=click.Path(readable=False, path_type=Path), help="Draw what was measured, PNG."
+)
 @click.option("--overwrite", is_flag=True, help="Replace what exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration.")
 def calibrate(
@@ -115,8 +133,8 @@ def calibrate(
 
 
 @command.command("check")
-@click.argument("calibration", type=click.Path(path_type=Path))
-@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("calibration", type=click.Path(readable=False, path_type=Path))
+@click.argument("photo", type=click.Path(readable=False, path_type=Path))
 @click.option("--max-residual", default=5.0, show_default=True, type=click.FloatRange(0, min_open=True))
 @click.option("--max-drift", default=3.0, show_default=True, type=click.FloatRange(0, min_open=True))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

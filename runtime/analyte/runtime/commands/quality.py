@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.runtime.regions.protocol import RegionFinder
 
 
 @click.command()
-@click.argument("path", metavar="DATASET|FOLDER", type=click.Path(path_type=Path))
-@click.option("--device", type=click.Path(path_type=Path), help="Find the regions as this profile says.")
+@click.argument("path", metavar="DATASET|FOLDER", type=click.Path(readable=False, path_type=Path))
+@click.option("--device", type=PROFILE, help="Find the regions as this profile says.")
 @click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
 @click.option(
     "--false-alarms",
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of good photographs that may be flagged, all figures together.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the section into this file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False, path_type=Path),
+    help="Write the section into this file.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace that file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.contract.bundle import Bundle
     from analyte.contract.manifest import Artifact
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--device", type=click.Path(path_type=Path), help="Measure as this profile says.")
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path)
+)
+@click.option("--device", type=PROFILE, help="Measure as this profile says.")
 @click.option("--artifact", "name", help="Artifact to run; else the first whose engine is installed.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of the engine; 1 without a profile.")
 @click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--covariates",
     "table",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="CSV with a column path and covariates, such as labels.csv; goes before --covariate.",
 )
 @click.option(

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.runtime.regions.overlay import Found
 
@@ -18,10 +20,14 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--device", required=True, type=click.Path(path_type=Path), help="Profile with [region].")
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path)
+)
+@click.option("--device", required=True, type=PROFILE, help="Profile with [region].")
 @click.option("--view", "views", multiple=True, default=("sample",), help="View of the bundle; repeatable.")
-@click.option("--picture", type=click.Path(path_type=Path), help="PNG to draw what was found into.")
+@click.option(
+    "--picture", type=click.Path(readable=False, path_type=Path), help="PNG to draw what was found into."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the picture.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def find(
