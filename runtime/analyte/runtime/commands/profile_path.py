@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-class ProfilePath(click.ParamType[Path]):
+class ProfilePath(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 only
     """Gives the path of a profile's file. Raises: ProfileError that lists the names there are."""
 
     name = "profile"
