@@ -174,6 +174,7 @@ def test_dark_and_flat(tmp_path: Path, invoke: Invoke) -> None:
         (("--chart", "classic"), "no photograph"),
         (("--corners", "1,2"), "go with --chart"),
         (("photo.png", "--chart", "classic", "--corners", "1,2"), "eight numbers"),
+        (("photo.png", "--white", "1,1,9,9", "--valid-days", "1e-9"), "is not in the range 0.1<=x"),
     ],
 )
 def test_usage(tmp_path: Path, invoke: Invoke, words: tuple[str, ...], match: str) -> None:

@@ -63,6 +63,21 @@ def test_box_that_leaves_the_picture(tmp_path: Path, invoke: Invoke) -> None:
     assert "expected regions within 64x48; got sample at 50,0,32,32" in outcome.stdout
 
 
+def test_regions_are_those_of_every_view_of_the_bundle(
+    tmp_path: Path, invoke: Invoke, bundle: Path, two_view_bundle: Path
+) -> None:
+    boxes = "[region.boxes]\nreference = { x = 0, y = 0, w = 8, h = 8 }\n"
+    profile = write_profile(tmp_path / "p.toml", measure=boxes)
+    picture = write_picture(tmp_path / "a.png", (9, 9, 9))
+    assert invoke("region", "find", picture, "--device", profile).code == 0
+    outcome = invoke("region", "find", picture, "--device", profile, "--bundle", two_view_bundle)
+    assert outcome.code == 3
+    assert "no region for view sample" in outcome.stderr
+    outcome = invoke("region", "find", picture, "--device", profile, "--bundle", bundle)
+    assert outcome.code == 3
+    assert "region.boxes.reference: the bundle has no such view" in outcome.stderr
+
+
 def test_picture_that_exists_is_kept(profile: Path, tmp_path: Path, invoke: Invoke) -> None:
     image, other = write_well(tmp_path / "w.png"), write_well(tmp_path / "other.png")
     before = image.read_bytes()

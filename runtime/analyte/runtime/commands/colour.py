@@ -62,7 +62,7 @@ def command() -> None:
     "--valid-days",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0, 36500, min_open=True),
+    type=click.FloatRange(0.1, 36500),
     help="Days after which devices refuse it.",
 )
 @click.option(

@@ -81,6 +81,8 @@ def command(
     if store is not None and device is None:
         raise click.UsageError("--store goes with --device")
     profile = load_profile(device) if device is not None else None
+    if profile is not None:
+        _say_what_is_not_used(profile)
     opened = open_for_use(bundle, profile, where=device)
     views = opened.manifest.views
     boxes = parse_regions(regions, views)
@@ -168,6 +170,17 @@ def _open(
         info = engine.info
         _report(f"artifact {artifact.name} on {info.library} {info.version}, provider {info.provider}")
     return artifact, engine
+
+
+def _say_what_is_not_used(profile: DeviceProfile) -> None:
+    """Say which demands of a profile hold for frames that follow each other, and not for photographs."""
+    unused = [f"measure.frames = {profile.measure.frames}"] if profile.measure.frames > 1 else []
+    if profile.measure.max_spread is not None:
+        unused.append("measure.max_spread")
+    if profile.quality.motion is not None:
+        unused.append("quality.motion")
+    if unused:
+        _report(f"each picture is a reading of its own; of the profile, {', '.join(unused)} is not used")
 
 
 def _print(readings: list[Reading], *, as_json: bool, as_csv: bool) -> None:

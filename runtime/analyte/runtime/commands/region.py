@@ -24,7 +24,11 @@ def command() -> None:
     "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path)
 )
 @click.option("--device", required=True, type=PROFILE, help="Profile with [region].")
-@click.option("--view", "views", multiple=True, default=("sample",), help="View of the bundle; repeatable.")
+@click.option(
+    "--bundle",
+    type=click.Path(readable=False, path_type=Path),
+    help="Bundle whose views the profile must show; else those that it names.",
+)
 @click.option(
     "--picture", type=click.Path(readable=False, path_type=Path), help="PNG to draw what was found into."
 )
@@ -33,7 +37,7 @@ def command() -> None:
 def find(
     images: tuple[Path, ...],
     device: Path,
-    views: tuple[str, ...],
+    bundle: Path | None,
     picture: Path | None,
     overwrite: bool,
     as_json: bool,
@@ -49,12 +53,17 @@ def find(
     from analyte.contract.profile import load_profile
     from analyte.runtime.regions.overlay import find_in, write_overlay
     from analyte.runtime.regions.registry import finder_of
+    from analyte.runtime.trust import open_for_use
 
     if picture is not None and picture.resolve() in {image.resolve() for image in images}:
         raise SettingsError("--picture: is one of the photographs", got=picture)
     if picture is not None:
         check_output(picture, overwrite=overwrite)
-    finder = finder_of(load_profile(device).region, views, where=device)
+    profile = load_profile(device)
+    views = tuple(profile.region.boxes) or ("sample",)
+    if bundle is not None:
+        views = open_for_use(bundle, profile, where=device).manifest.views
+    finder = finder_of(profile.region, views, where=device)
     found = [find_in(finder, path) for path in images]
     if picture is not None:
         write_overlay(found, picture)

@@ -93,12 +93,12 @@ class MarkerRegions:
             return
         distances = np.hypot(*(centres - np.array(self._section.expected, np.float32)).T)
         worst = int(distances.argmax())
-        if distances[worst] > self._section.tolerance_px:
+        if distances[worst] > self._section.allowed_px:
             x, y = self._section.expected[worst]
             raise Refusal(
                 Reason.MOVED,
                 f"expected marker {self._section.ids[worst]} ({_CORNERS[worst]}) within "
-                f"{self._section.tolerance_px:g} px of {x:g}, {y:g}; got it at "
+                f"{self._section.allowed_px:g} px of {x:g}, {y:g}; got it at "
                 f"{centres[worst, 0]:.1f}, {centres[worst, 1]:.1f}",
             )
 
