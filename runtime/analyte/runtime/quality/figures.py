@@ -77,7 +77,8 @@ def focus(look: Look) -> float:
 
     That is sqrt(1 - r) for an autocorrelation of r over two pixels: 0 for a smooth picture, 1 for noise, and
     for what would be more, such as squares of two pixels; NaN for one colour. The numerator is Brenner's
-    gradient (Brenner et al. 1976, J. Histochem. Cytochem. 24:100); dividing by the variance frees it from brightness and from contrast, hence from the concentration.
+    gradient (Brenner et al. 1976, J. Histochem. Cytochem. 24:100); dividing by the variance frees it from
+    brightness and from contrast, hence from the concentration.
     Grey levels, both directions, every n-th row so that 32 to 63 pairs are looked at where there are as many.
     """
     step = max(1, len(look.region) // _ROWS)
