@@ -137,20 +137,31 @@ def calibrate(
 @click.argument("photo", type=click.Path(readable=False, path_type=Path))
 @click.option("--max-residual", default=5.0, show_default=True, type=click.FloatRange(0, min_open=True))
 @click.option("--max-drift", default=3.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--max-gain",
+    default=1.5,
+    show_default=True,
+    type=click.FloatRange(1, min_open=True),
+    help="Largest factor, up or down, by which the light of the white patch may have changed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(calibration: Path, photo: Path, max_residual: float, max_drift: float, as_json: bool) -> None:
+def check(
+    calibration: Path, photo: Path, max_residual: float, max_drift: float, max_gain: float, as_json: bool
+) -> None:
     """Say whether CALIBRATION still holds for PHOTO, which shows the same chart or white patch.
 
-    Limits are means over the patches, Delta E 2000. Exit code 3 where one is passed, or it has expired.
+    Limits of residual and drift are means over the patches, Delta E 2000. Exit code 3 where a limit is
+    passed, PHOTO is of another size, or the calibration has expired; 7 where it was altered.
     """
     import dataclasses
 
     from analyte.contract.colour_calibration import load_calibration
     from analyte.contract.errors import InputError
+    from analyte.runtime.colour.calibrating import CheckLimits
     from analyte.runtime.colour.calibrating import check as compare
 
     loaded, maps = load_calibration(calibration)
-    found = compare(loaded, maps, photo, max_residual=max_residual, max_drift=max_drift)
+    found = compare(loaded, maps, photo, CheckLimits(max_residual, max_drift, max_gain))
     if as_json:
         rows = dataclasses.asdict(found)
         for key in ("residual", "residual_then", "drift"):
