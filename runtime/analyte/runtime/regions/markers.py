@@ -31,10 +31,7 @@ class MarkerRegions:
         """
         self._section, self._inner = section, inner
         self.names = inner.names
-        parameters = cv2.aruco.DetectorParameters()
-        # Lines through the contour: on small markers the window around a corner holds parts of the code.
-        parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
-        self._detector = cv2.aruco.ArucoDetector(_dictionary(section, where), parameters)
+        self._detector = detector_of(section, where=where)
         self._picture: UInt8Array = np.empty((section.height, section.width, 3), np.uint8)
         right, bottom = section.width, section.height
         # The coordinates of sections count from the edge of the first pixel, OpenCV's from its centre.
@@ -101,6 +98,14 @@ class MarkerRegions:
                 f"{self._section.allowed_px:g} px of {x:g}, {y:g}; got it at "
                 f"{centres[worst, 0]:.1f}, {centres[worst, 1]:.1f}",
             )
+
+
+def detector_of(section: MarkerSection, *, where: object) -> cv2.aruco.ArucoDetector:
+    """Return what finds the markers of a section. Raises: ProfileError as `MarkerRegions`."""
+    parameters = cv2.aruco.DetectorParameters()
+    # Lines through the contour: on small markers the window around a corner holds parts of the code.
+    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
+    return cv2.aruco.ArucoDetector(_dictionary(section, where), parameters)
 
 
 def _crossing(quad: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:
