@@ -59,7 +59,10 @@ def test_check_of_what_is_all_there(analyte: Analyte, bundle: Path, tmp_path: Pa
     found = json.loads(result.stdout)
     assert found["passed"] is True
     by_check = {row["check"]: row for row in found["findings"]}
-    assert {"engine", "provider", "threads", "camera", "memory", "clock", "store", "bundle"} == set(by_check)
+    assert {"engine", "provider", "threads", "camera", "memory", "clock", "store", "bundle", "region"} == set(
+        by_check
+    )
+    assert by_check["region"]["found"] == "the whole frame"
     assert "passes the self-test" in by_check["bundle"]["found"]
 
 

@@ -61,7 +61,7 @@ def show(profile: Path, as_json: bool) -> None:
     help="Also open this bundle and self-test it.",
 )
 @click.option("--source", help="Look for this camera, file or stream; else the profile's.")
-@click.option("--source-test", is_flag=True, help="Take one frame from the source.")
+@click.option("--source-test", is_flag=True, help="Take a frame; try region and white patch.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def check(
