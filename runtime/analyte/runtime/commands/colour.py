@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.colour_correct import command as correct
+
 if TYPE_CHECKING:
     from analyte.contract.arrays import Float64Array
     from analyte.contract.colour_calibration import ColourCalibration
@@ -21,7 +23,7 @@ _CHARTS = ("classic", "classic-2005")
 
 @click.group("colour")
 def command() -> None:
-    """Calibrate a camera's colours, and check whether a calibration still holds."""
+    """Calibrate a camera's colours, check whether a calibration still holds, correct a dataset by it."""
 
 
 @command.command("calibrate")
@@ -177,6 +179,9 @@ def check(
             "colour "
             "calibrate",
         )
+
+
+command.add_command(correct)
 
 
 def _corners(text: str) -> Float64Array:
