@@ -177,6 +177,15 @@ def test_refused_charts(
         assert not out.exists()
 
 
+def test_two_charts_in_one_picture(tmp_path: Path, invoke: Invoke) -> None:
+    out = tmp_path / "c.json"
+    both = write(tmp_path / "both.png", np.concatenate([chart_scene(), chart_scene()]))
+    done = invoke("colour", "calibrate", both, "--chart", "classic", "-o", out)
+    assert done.code == 3
+    assert "two colour charts in the picture" in done.stderr
+    assert invoke("colour", "calibrate", both, *FIXED, "-o", out).code == 0
+
+
 def test_no_chart(tmp_path: Path, invoke: Invoke) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
     for name, picture in (("noise", noise), ("grey", np.full_like(noise, 90))):

@@ -251,7 +251,28 @@ def _measured(
 ) -> Measured:
     where = find_chart(frame, where=photo) if corners is None else corners
     light = corrected_light(frame, maps or Maps(None, None)).astype(np.float64)
-    return measure_chart(frame, light, where, chart, where=photo)
+    measured = measure_chart(frame, light, where, chart, where=photo)
+    if corners is None and _shows_another(frame, light, where, chart, photo):
+        raise ImageError(
+            "two colour charts in the picture",
+            where=photo,
+            expected="one",
+            fix="Cover the other, or give the --corners of the one that is meant",
+        )
+    return measured
+
+
+def _shows_another(
+    frame: UInt8Array, light: Float64Array, corners: Float64Array, chart: Chart, photo: Path
+) -> bool:
+    """Whether a photograph shows a whole chart beside the one between ``corners``."""
+    covered = frame.copy()
+    cv2.fillConvexPoly(covered, np.rint(corners).astype(np.int32), (128, 128, 128))
+    try:
+        measure_chart(frame, light, find_chart(covered, where=photo), chart, where=photo)
+    except ImageError:
+        return False
+    return True
 
 
 def _white(frame: UInt8Array, box: Box, maps: Maps | None, photo: Path) -> Float64Array:

@@ -66,6 +66,12 @@ def command(
             f"the first: {collected.left_out[0]}",
             err=True,
         )
+    if len(collected.names) < FEWEST and collected.copies:
+        click.echo(
+            f"analyte quality: {len(collected.copies)} photographs are copies of others and do not count; "
+            f"the first: {collected.copies[0]}",
+            err=True,
+        )
     learned = learn(collected.figures, false_alarms=false_alarms)
     odd = odd_ones(collected, learned)
     section = to_toml(learned, path.absolute().name, len(odd), false_alarms)
