@@ -88,7 +88,8 @@ def command(
     start_tensorflow()
     from tqdm import tqdm
 
-    from analyte.export.parity import PHOTOGRAPHS, ParitySettings, check_parity, to_json
+    from analyte.export.parity import ParitySettings, check_parity, to_json
+    from analyte.export.parity_photographs import PHOTOGRAPHS
     from analyte.export.parity_report import parity_text, write_worst
 
     settings = ParitySettings(model, wanted, data, photographs or PHOTOGRAPHS)
