@@ -44,13 +44,25 @@ def _plain(problem: ErrorDetails) -> str:
         case "tuple_type" | "list_type":
             return "must be a list in brackets"
         case "too_short":
-            return f"must have at least {limits['min_length']} entries"
+            return f"must have at least {_entries(limits['min_length'])}"
         case "too_long":
-            return f"must have at most {limits['max_length']} entries"
+            return f"must have at most {_entries(limits['max_length'])}"
         case "path_type":
             return "must be a path in quotes"
+        case "string_type":
+            return "must be text in quotes"
+        case "bool_type" | "bool_parsing":
+            return "must be true or false"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "must be a whole number"
+        case "float_type" | "float_parsing":
+            return "must be a number"
         case _:
             return problem["msg"].removeprefix("Value error, ")
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _keys_beside(place: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str, ...]:
