@@ -119,7 +119,7 @@ def test_pictures_of_another_size(tmp_path: Path, invoke: Invoke) -> None:
     profile = write_profile(tmp_path / "p.toml", camera="width = 640\nheight = 480", measure=CIRCLE)
     outcome = invoke("region", "find", image, "--device", profile)
     assert outcome.code == 3
-    assert "expected 640x480 pixels, as camera.width and camera.height; got 320x240" in outcome.stdout
+    assert "than camera.width and camera.height demand; expected 640x480; got 320x240" in outcome.stdout
     profile = write_profile(tmp_path / "p.toml", measure=CIRCLE.replace("160", "480"))
     outcome = invoke("region", "find", image, "--device", profile)
     assert "bad_frame" in outcome.stdout

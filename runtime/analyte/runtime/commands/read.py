@@ -110,7 +110,8 @@ def command(
             if control is not None:
                 settings = replace(settings, recalibration=control.recalibration)
             pipeline = Pipeline(opened, artifact, engine, settings)
-            results = list(read_samples(pipeline, samples, beside))
+            camera = None if profile is None else profile.camera
+            results = list(read_samples(pipeline, samples, beside, camera))
             if control is not None:
                 admitted = control.admitted([reading for reading, _ in results])
                 results = [(reading, bad) for reading, (_, bad) in zip(admitted, results, strict=True)]
@@ -173,8 +174,12 @@ def _open(
 
 
 def _say_what_is_not_used(profile: DeviceProfile) -> None:
-    """Say which demands of a profile hold for frames that follow each other, and not for photographs."""
-    unused = [f"measure.frames = {profile.measure.frames}"] if profile.measure.frames > 1 else []
+    """Say which demands of a profile hold for a camera and its frames, and not for photographs."""
+    from analyte.contract.sections.camera import ControlsSection
+
+    # Of the camera, its size holds for photographs too: regions are in pixels.
+    unused = ["camera.controls"] if profile.camera.controls != ControlsSection() else []
+    unused += [f"measure.frames = {profile.measure.frames}"] if profile.measure.frames > 1 else []
     if profile.measure.max_spread is not None:
         unused.append("measure.max_spread")
     if profile.quality.motion is not None:

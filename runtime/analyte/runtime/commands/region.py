@@ -73,12 +73,10 @@ def find(
     if bundle is not None:
         views = open_for_use(bundle, profile, where=device).manifest.views
     finder = finder_of(profile.region, views, where=device)
-    camera = profile.camera
-    size = (camera.width, camera.height) if camera.width and camera.height else None
     found: list[Found] = []
     with progress("looking") as on_progress:
         for file in files:
-            found.append(find_in(finder, file, profile.region, size=size))
+            found.append(find_in(finder, file, profile.region, profile.camera))
             on_progress(1 / len(files))
     click.echo(json.dumps([_as_json(one) for one in found], indent=2) if as_json else _table(found))
     if picture is not None and any(one.pixels is not None for one in found):

@@ -11,15 +11,17 @@ import cv2
 import numpy as np
 
 from analyte.contract.arrays import UInt8Array
-from analyte.contract.errors import ImageError, OutputError
-from analyte.contract.imaging import read_image
+from analyte.contract.errors import OutputError
 from analyte.contract.output_file import staged_file
 from analyte.contract.reading import Reason
+from analyte.contract.sections.camera import CameraSection
 from analyte.contract.sections.region import RegionSection
 from analyte.runtime.refusal import Refusal
 from analyte.runtime.regions.marks import GREEN, RED, draw_marks
 from analyte.runtime.regions.protocol import RegionFinder, Site
-from analyte.runtime.sources.names import display_name
+from analyte.runtime.sources.folder import read_frame
+from analyte.runtime.sources.frame_size import sized
+from analyte.runtime.sources.protocol import BadFrame
 
 MOST_PICTURES = 12
 """Photographs that are drawn: one below the other, more are no picture any more."""
@@ -36,7 +38,7 @@ class Found:
     name: str
     pixels: UInt8Array | None
     """uint8 ``[H, W, 3]``, BGR: the photograph, or its rectified copy that the boxes refer to; None where it
-    cannot be read."""
+    cannot be read, or has another size than the profile demands."""
     sites: tuple[Site, ...]
     """Empty where nothing was found."""
     reason: str = ""
@@ -46,22 +48,16 @@ class Found:
     """Whether markers were found, so that ``pixels`` is the picture between them."""
 
 
-def find_in(
-    finder: RegionFinder, path: Path, section: RegionSection, *, size: tuple[int, int] | None = None
-) -> Found:
+def find_in(finder: RegionFinder, path: Path, section: RegionSection, camera: CameraSection) -> Found:
     """Look for the regions of a finder, which was made of ``section``, in one photograph.
 
-    ``size``: width and height that frames have, pixels, where the profile says so; another is a bad frame.
+    ``camera``: of the profile; a picture of another size than it demands is a bad frame.
     """
-    name = display_name(path)
-    try:
-        pixels = read_image(path)
-    except ImageError as error:
-        return Found(name, None, (), str(Reason.BAD_FRAME), error.line())
-    got = pixels.shape[1], pixels.shape[0]
-    if size is not None and size != got:
-        detail = "expected {}x{} pixels, as camera.width and camera.height; got {}x{}".format(*size, *got)
-        return Found(name, pixels, (), str(Reason.BAD_FRAME), detail)
+    frame = sized(read_frame(path, 0), camera)
+    name = frame.name
+    if isinstance(frame, BadFrame):
+        return Found(name, None, (), str(Reason.BAD_FRAME), frame.error.line())
+    pixels = frame.pixels
     try:
         located = finder.locate(pixels)
     except Refusal as refusal:
