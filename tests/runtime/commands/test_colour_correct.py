@@ -31,7 +31,7 @@ def dataset(tmp_path: Path) -> Path:
     (folder / "day 2").mkdir(parents=True)
     for name, light in (("a.png", 1.0), ("b.png", 0.8), ("day 2/c.jpg", 0.6)):
         write(folder / name, chart_scene(np.diag([1.0, light, 1.0]) @ CAST))
-    rows = ["path,value,note", "a.png,1,x", '"b.png",2,"y, z"', "day 2/c.jpg,3,"]
+    rows = ["path,value,note", 'a.png,1,"x\ny"', "", '"b.png",2,"y, z"', "day 2/c.jpg,3,"]
     (folder / "labels.csv").write_text("\n".join(rows) + "\n", "utf-8")
     (folder / "dataset.toml").write_text(TOML, "utf-8")
     return folder
@@ -94,7 +94,7 @@ def test_labels_and_what_was_done_are_written(tmp_path: Path, invoke: Invoke, da
     out = tmp_path / "out"
     assert invoke("colour", "correct", dataset, "-o", out, "--device", profile).code == 0
     rows = (out / "labels.csv").read_text("utf-8").splitlines()
-    assert rows == ["path,value,note", "a.png,1,x", 'b.png,2,"y, z"', "day 2/c.jpg.png,3,"]
+    assert rows == ["path,value,note", 'a.png,1,"x', 'y"', 'b.png,2,"y, z"', "day 2/c.jpg.png,3,"]
     first, rest = (out / "dataset.toml").read_text("utf-8").split("\n", 1)
     assert first.startswith("# Colours corrected by analyte colour correct: white, calibration sha256 ")
     assert rest == TOML
