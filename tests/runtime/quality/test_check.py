@@ -107,12 +107,10 @@ def test_figure_that_is_no_number_is_refused_whatever_the_limits() -> None:
 
 
 def test_the_first_in_the_order_of_causes_gives_the_reason_and_all_give_details() -> None:
-    limits = {
-        "focus": {"refuse_below": 1.0},
-        "exposure": {"refuse_below": 0.9},
-        "clipped": {"flag_below": 0.5},
-    }
-    (verdict,) = examine(check(**limits), frame())
+    all_three = check(
+        focus={"refuse_below": 1.0}, exposure={"refuse_below": 0.9}, clipped={"flag_below": 0.5}
+    )
+    (verdict,) = examine(all_three, frame())
     assert (verdict.reason, verdict.flags) == (Reason.EXPOSURE, (Flag.CLIPPED,))
     assert [part.split(" of ")[0] for part in verdict.detail.split("; ") if part.startswith("expected")] == [
         "expected exposure",
