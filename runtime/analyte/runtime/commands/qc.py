@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _bundle_option = click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Bundle that the device runs; else that of the newest control.",
 )
 
@@ -62,7 +62,13 @@ def status(device: Path, bundle: Path | None, store: Path | None, as_json: bool)
 @store_option
 @click.option("--material", help="Only this one; else all.")
 @click.option("--last", type=click.IntRange(1, 1000), default=60, show_default=True, help="Controls of each.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="SVG file to write.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="SVG file to write.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace it.")
 @json_option
 def chart(

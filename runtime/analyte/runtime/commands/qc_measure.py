@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("measure")
-@click.argument("images", metavar="[IMAGE...]", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", metavar="[IMAGE...]", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @device_option
 @bundle_option
 @store_option

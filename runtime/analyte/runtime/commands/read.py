@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     help="CSV with a column path and covariates, such as labels.csv; goes before --covariate.",
 )
 @click.option(
-    "--store", type=click.Path(path_type=Path), help="SQLite file with --device; else the profile's."
+    "--store",
+    type=click.Path(readable=False, path_type=Path),
+    help="SQLite file with --device; else the profile's.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of readings.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
