@@ -116,12 +116,10 @@ def release(device: Path, store: Path | None, who: str | None, why: str, as_json
 def _opened(device: Path, bundle: Path | None) -> tuple[DeviceProfile, str]:
     """Return the profile and the bundle's id, empty where none is given."""
     from analyte.contract.profile import load_profile
-    from analyte.runtime.device.shipped import find_profile
     from analyte.runtime.trust import open_for_use
 
-    path = find_profile(device)
-    profile = load_profile(path)
-    return profile, "" if bundle is None else open_for_use(bundle, profile, where=path).id
+    profile = load_profile(device)
+    return profile, "" if bundle is None else open_for_use(bundle, profile, where=device).id
 
 
 def _status_text(found: Status) -> str:

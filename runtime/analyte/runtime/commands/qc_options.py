@@ -67,9 +67,8 @@ def opened_control(
 def prepared(device: Path, bundle: Path, source: str | None) -> Iterator[Prepared]:
     """Give all that measures, opened and proven as the daemon does it."""
     from analyte.runtime.daemon import DaemonOptions, prepare
-    from analyte.runtime.device.shipped import find_profile
 
-    ready = prepare(DaemonOptions(find_profile(device), bundle, source), report)
+    ready = prepare(DaemonOptions(device, bundle, source), report)
     try:
         yield ready
     finally:

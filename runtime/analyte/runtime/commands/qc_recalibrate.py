@@ -94,12 +94,10 @@ def _change(
     """Undo, or only show."""
     from analyte.contract.event import Role
     from analyte.contract.profile import load_profile
-    from analyte.runtime.device.shipped import find_profile
     from analyte.runtime.trust import open_for_use
 
-    path = find_profile(device)
-    profile = load_profile(path)
-    opened = open_for_use(bundle, profile, where=path)
+    profile = load_profile(device)
+    opened = open_for_use(bundle, profile, where=device)
     with opened_control(profile, store, opened.id, create=False) as control:
         if undo:
             control.undo(person(who), Role.SUPERVISOR, why)
