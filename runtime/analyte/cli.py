@@ -48,7 +48,9 @@ COMMANDS: dict[str, Command] = {
         "analyte.runtime.commands.quality", "Learn what a good photograph is, for a profile.", "cpu"
     ),
     "colour": Command(
-        "analyte.runtime.commands.colour", "Calibrate a camera's colours, check a calibration.", "cpu"
+        "analyte.runtime.commands.colour",
+        "Calibrate a camera's colours, check that, correct a dataset.",
+        "cpu",
     ),
     "device": Command(
         "analyte.runtime.commands.device", "Look at device profiles, check this machine, tune one.", "cpu"

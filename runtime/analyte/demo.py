@@ -62,7 +62,9 @@ class FrameResult:
 
 
 @click.command("demo")
-@click.option("-o", "--out", default="demo", show_default=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--out", default="demo", show_default=True, type=click.Path(readable=False, path_type=Path)
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier demo left.")
 def command(out: Path, seed: int, overwrite: bool) -> None:

@@ -67,6 +67,12 @@ def altered(path: Path) -> None:
     path.write_text(json.dumps(content))
 
 
+def altered_beyond_sense(path: Path) -> None:
+    content = json.loads(path.read_text())
+    content["white"]["light"][0] = -0.9
+    path.write_text(json.dumps(content))
+
+
 def no_hash(path: Path) -> None:
     content = json.loads(path.read_text())
     del content["sha256"]
@@ -77,6 +83,7 @@ def no_hash(path: Path) -> None:
     ("damage", "error", "match"),
     [
         (altered, IntegrityError, "altered"),
+        (altered_beyond_sense, IntegrityError, "altered"),
         (no_hash, IntegrityError, "altered"),
         (lambda path: path.write_text("{"), InputError, "not valid JSON"),
         (lambda path: path.write_text('{"kind": "other"}'), InputError, "not a colour calibration"),

@@ -90,7 +90,7 @@ class TestToml:
             (TOML.replace("[0.0, 10.0]", "[0.0]"), "value, such as [0.0, 10.0], got [0.0]"),
             (TOML.replace("[0.0, 10.0]", "'0 to 10'"), "range: must be the lowest and the highest"),
             (TOML.replace('"mg/L"', '""'), "unit: "),
-            (TOML.replace('"mg/L"', "5"), "unit: input should be a valid string, got 5"),
+            (TOML.replace('"mg/L"', "5"), "unit: must be text in quotes, got 5"),
             (TOML + "views = []\n", "views: "),
             (TOML + 'views = ["a", "a"]\n', "views: must be different names"),
             (TOML + 'rotation_invariant = "perhaps"\n', "rotation_invariant: "),

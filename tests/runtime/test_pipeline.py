@@ -270,5 +270,5 @@ def test_a_recalibration_corrects_what_is_read_and_leaves_its_version(bundle: Pa
     assert (plain.recalibration, corrected.recalibration) == ("", "7")
     assert corrected.value == pytest.approx(1.5 * plain.value - 3.0)
     assert corrected.sigma == pytest.approx(1.5 * SIGMA)
-    assert corrected.upper == pytest.approx(corrected.value + 1.5 * HALF_WIDTH)
+    assert corrected.upper == pytest.approx((corrected.value or 0.0) + 1.5 * HALF_WIDTH)
     assert corrected.frame_sha256 == plain.frame_sha256

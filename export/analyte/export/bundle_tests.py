@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from analyte.export.parity_photographs import KerasOnPhotographs
 
-PHOTOGRAPHS = 64
-"""Samples of the dataset that are measured, spread over the levels."""
 _PROPERTY = "analyte"
 """Name of what travels with a test's report, also into JUnit files and between processes."""
 
@@ -62,7 +60,7 @@ class Compared:
     def photographs(self) -> KerasOnPhotographs:
         """What Keras says of the photographs. Raises: DatasetError."""
         from analyte.contract.labels_file import load_dataset
-        from analyte.export.parity_photographs import keras_on_photographs
+        from analyte.export.parity_photographs import PHOTOGRAPHS, keras_on_photographs
 
         assert self.dataset is not None
         # A bare CSV or folder states no unit: its values are taken to be in the bundle's.

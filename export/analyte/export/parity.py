@@ -19,6 +19,7 @@ from analyte.contract.errors import UnavailableError
 from analyte.export.gate import TOLERANCE_OF_RANGE
 from analyte.export.onnx_reference import IMAGES, ReferenceOnnx
 from analyte.export.parity_photographs import (
+    PHOTOGRAPHS,
     PhotographParity,
     PhotographResult,
     compare_on_photographs,
@@ -37,8 +38,6 @@ set where that is smaller, finds what goes wrong in large ones."""
 REFERENCE_BATCHES = (7,)
 REFERENCE_IMAGES = 16
 """Of LiteRT's reference kernels, which take ten times as long: their values are the question."""
-PHOTOGRAPHS = 64
-"""Samples of a dataset that are compared where nobody says how many."""
 WORST = 5
 """Images that are named of a case that fails."""
 

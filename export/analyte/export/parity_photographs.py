@@ -21,6 +21,9 @@ from analyte.runtime.photographs import check_dataset_fits, measure_photographs,
 from analyte.runtime.pipeline import rules_of
 from analyte.runtime.selftest import SelfTestResult, describe
 
+PHOTOGRAPHS = 64
+"""Samples of a dataset that are compared where nobody says how many, spread over the levels."""
+
 
 @dataclass(frozen=True, slots=True)
 class PhotographResult(SelfTestResult):

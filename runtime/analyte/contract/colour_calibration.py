@@ -106,6 +106,8 @@ class ColourCalibration(_Part):
     valid_days: Annotated[Finite, Field(gt=0, le=36500)]
     photographs: dict[str, str] = Field(default_factory=dict)
     """sha256 of every photograph used, hexadecimal, by file name."""
+    frame: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] | None = None
+    """Width and height of all of them, pixels; None where that was not written down."""
     chart: ChartFit | None = None
     white: WhitePatch | None = None
     fields: FieldMaps | None = None
@@ -185,13 +187,12 @@ def load_calibration(path: Path) -> tuple[ColourCalibration, Maps]:
         raise InputError("not valid JSON", where=path, got=error, fix=fix) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise InputError("not a colour calibration of analyte", where=path, expected=KIND, fix=fix)
-    stated = content.pop("sha256", None)
+    if content.pop("sha256", None) != _digest(content):
+        raise IntegrityError("the calibration was altered after it was written", where=path, fix=fix)
     try:
         calibration = ColourCalibration.model_validate(content)
     except ValidationError as error:
         raise InputError(in_words(error, ColourCalibration), where=path, fix=fix) from error
-    if stated != _digest(content):
-        raise IntegrityError("the calibration was altered after it was written", where=path, fix=fix)
     if calibration.fields is None:
         return calibration, Maps(None, None)
     return calibration, _load_maps(path.with_name(calibration.fields.file), calibration.fields, fix)

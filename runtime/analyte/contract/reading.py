@@ -131,7 +131,8 @@ class Reading:
     rejected_frames: int = 0
     """Frames that were looked at but not used: outliers and refused ones."""
     frame_file: str = ""
-    """File of the frame in the folder of refused frames; empty where none is kept."""
+    """File of the frame in the folder of refused frames; empty where none was kept. Newer frames may have
+    taken its room since."""
     recalibration: str = ""
     """Version of the recalibration by which value, interval and sigma are corrected; empty where none is."""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 
 def in_words(error: ValidationError, model: type[BaseModel] | None = None) -> str:
@@ -23,14 +24,45 @@ def in_words(error: ValidationError, model: type[BaseModel] | None = None) -> st
                 f"{key}: unknown key" + (f", expected {known}{_got(problem['input'])}" if known else "")
             )
         elif problem["type"] == "missing":
-            parts.append(f"{key}: is required")
+            last = problem["loc"][-1]
+            # Of a list that is too short, its next entry is missing.
+            name = f"{key.rpartition('.')[0]}: entry {last + 1}" if isinstance(last, int) else f"{key}:"
+            parts.append(f"{name} is required")
         else:
-            message = problem["msg"].removeprefix("Value error, ")
-            if problem["type"] == "model_type":
-                message = "must be a table of keys"  # pydantic names its own class here
+            message = _plain(problem)
             place = f"{key}: " if key else ""
             parts.append(f"{place}{message[:1].lower()}{message[1:]}{_got(problem['input'])}")
     return "; ".join(parts)
+
+
+def _plain(problem: ErrorDetails) -> str:
+    """Return what was expected in the words of TOML; pydantic's own are Python's."""
+    limits = problem.get("ctx", {})
+    match problem["type"]:
+        case "model_type" | "dict_type" | "mapping_type":
+            return "must be a table of keys"
+        case "tuple_type" | "list_type":
+            return "must be a list in brackets"
+        case "too_short":
+            return f"must have at least {_entries(limits['min_length'])}"
+        case "too_long":
+            return f"must have at most {_entries(limits['max_length'])}"
+        case "path_type":
+            return "must be a path in quotes"
+        case "string_type":
+            return "must be text in quotes"
+        case "bool_type" | "bool_parsing":
+            return "must be true or false"
+        case "int_type" | "int_parsing" | "int_from_float":
+            return "must be a whole number"
+        case "float_type" | "float_parsing":
+            return "must be a number"
+        case _:
+            return problem["msg"].removeprefix("Value error, ")
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _keys_beside(place: Sequence[int | str], model: type[BaseModel] | None) -> tuple[str, ...]:

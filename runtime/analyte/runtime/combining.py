@@ -62,6 +62,8 @@ def combine(readings: Sequence[Reading], *, wanted: int, max_spread: float | Non
         reasons = {reading.reason for reading in readings}
         reason = reasons.pop() if len(reasons) == 1 else None
         few = f"expected at least {(wanted + 1) // 2} of {wanted} frames to be good; got {len(used)}"
+        if len(readings) < wanted:
+            few += f" of the {len(readings)} that there were"
         return _refused(readings, used, reason or Reason.UNSTEADY, f"{few}; {counts}" if counts else few)
     spread = statistics.stdev(frame.value for frame in used) if len(used) > 1 else None
     if max_spread is not None and spread is not None and spread > max_spread:

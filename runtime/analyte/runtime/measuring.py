@@ -56,7 +56,8 @@ def settings_from_profile(
     """Return what the profile at ``where`` says; ``covariates`` are its own, parsed.
 
     Only where the source is ``live`` do frames age, and is one compared with the one before.
-    Raises: ProfileError where a section does not fit the bundle, or a file that it names cannot be used.
+    Raises: ProfileError where a section does not fit the bundle, or a file that it names cannot be used;
+    IntegrityError where that file was altered.
     """
     lod = _limit("lod", profile.measure.lod, manifest.lod, manifest.label, where)
     loq = _limit("loq", profile.measure.loq, manifest.loq, manifest.label, where)

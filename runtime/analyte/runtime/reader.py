@@ -8,8 +8,10 @@ from pathlib import Path
 from analyte.contract.covariates import Covariate
 from analyte.contract.errors import InputError
 from analyte.contract.reading import Reading
+from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.pipeline import Pipeline
 from analyte.runtime.sources.folder import image_files, read_frame
+from analyte.runtime.sources.frame_size import sized
 from analyte.runtime.sources.protocol import BadFrame, Frame
 
 
@@ -60,16 +62,21 @@ def read_samples(
     pipeline: Pipeline,
     samples: Sequence[Sequence[Path]],
     covariates: Sequence[Mapping[str, Covariate]] | None = None,
+    camera: CameraSection | None = None,
 ) -> Iterator[tuple[Reading, int]]:
     """Yield every reading of each sample and how many of its pictures could not be read.
 
-    ``covariates``: of each sample; None where all are in the pipeline's settings.
+    ``covariates``: of each sample; None where all are in the pipeline's settings. ``camera``: of the profile,
+    whose demand for a size holds here too.
     A sample with a bad picture is refused and the rest go on.
     """
     index = 0
     beside = [{}] * len(samples) if covariates is None else covariates
     for sample, values in zip(samples, beside, strict=True):
-        shots = [read_frame(path, index + offset) for offset, path in enumerate(sample)]
+        shots = [
+            sized(read_frame(path, index + offset), camera or CameraSection())
+            for offset, path in enumerate(sample)
+        ]
         index += len(sample)
         good = [shot for shot in shots if isinstance(shot, Frame)]
         bad = sum(isinstance(shot, BadFrame) for shot in shots)

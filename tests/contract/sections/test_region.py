@@ -124,6 +124,12 @@ def test_good(tmp_path: Path, name: str) -> None:
         ("markers", "= 5", "= 0", "region.markers.tolerance_px: input should be greater than 0, got 0"),
         (
             "markers",
+            "expected = [[",
+            "# [[",
+            "region.markers: tolerance_px needs expected, the four centres that it is counted from",
+        ),
+        (
+            "markers",
             "_px = 5",
             " = 5",
             "region.markers.tolerance: unknown key, expected dictionary, ids, width",
@@ -136,7 +142,10 @@ def test_good(tmp_path: Path, name: str) -> None:
         ),
         ("wells", "rows = 8", "rows = 2.5", "region.wells.rows: "),
         ("wells", "size = 40", "size = -4", "region.wells.size: input should be greater than 0, got -4"),
-        ("wells", "[50, 60]", "[50]", "region.wells.first"),
+        ("wells", "[50, 60]", "[50]", "region.wells.first: entry 2 is required"),
+        ("wells", "[50, 60]", "[50, 60, 70]", "region.wells.first: must have at most 2 entries, got ["),
+        ("wells", "[50, 60]", "50", "region.wells.first: must be a list in brackets, got 50"),
+        ("markers", "[0, 1, 2, 3]", "{}", "region.markers.ids: must be a list in brackets"),
         (
             "wells",
             "[50, 60]",

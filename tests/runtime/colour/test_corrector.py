@@ -11,7 +11,7 @@ import pytest
 
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.colour_calibration import ColourCalibration, Maps, WhitePatch, save_calibration
-from analyte.contract.errors import ProfileError
+from analyte.contract.errors import IntegrityError, ProfileError
 from analyte.contract.preprocessing import Box
 from analyte.contract.reading import Reason
 from analyte.contract.sections.colour import ColourSection
@@ -171,6 +171,11 @@ def test_other_profiles_that_do_not_fit(tmp_path: Path) -> None:
         opened(tmp_path, max_residual=0.001)
     (tmp_path / "c.json").write_text("{}")
     with pytest.raises(ProfileError, match="not a colour calibration"):
+        opened(tmp_path)
+    (tmp_path / "c.json").unlink()
+    path = calibrated(tmp_path)
+    path.write_text(path.read_text("utf-8").replace('"valid_days": 30.0', '"valid_days": 300.0'), "utf-8")
+    with pytest.raises(IntegrityError, match=r"^device.toml: colour.calibration: .*c.json: .* altered"):
         opened(tmp_path)
     field_file_folder = tmp_path / "fields"
     field_file_folder.mkdir()

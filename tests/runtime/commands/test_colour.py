@@ -15,6 +15,7 @@ from analyte.contract.arrays import UInt8Array
 from analyte.contract.colour_calibration import load_calibration
 from conftest import Invoke
 from runtime.colour.scenes import CAST, CORNERS, WHITE, chart_scene, corners_text, write
+from runtime.tiny_bundles import File, onnx_model, write_bundle, write_profile
 
 FIXED = ("--chart", "classic", "--corners", corners_text())
 
@@ -69,6 +70,46 @@ def test_white_patch_takes_a_drift_out(tmp_path: Path, invoke: Invoke) -> None:
     done = invoke("colour", "check", out, warmer, "--json")
     assert done.code == 0, done.stderr
     np.testing.assert_allclose(json.loads(done.stdout)["gains"], [1 / 1.3, 1, 1 / 0.7], rtol=0.02)
+
+
+def test_check_of_a_white_patch_alone_has_a_limit(tmp_path: Path, invoke: Invoke) -> None:
+    out = tmp_path / "c.json"
+    good = write(tmp_path / "good.png", chart_scene(0.5 * np.eye(3)))
+    assert invoke("colour", "calibrate", good, "--white", str(WHITE), "-o", out).code == 0
+    dimmer = write(tmp_path / "dimmer.png", chart_scene(np.diag([0.4, 0.4, 0.4])))
+    assert invoke("colour", "check", out, dimmer).code == 0
+    bluer = write(tmp_path / "bluer.png", chart_scene(np.diag([0.3, 0.5, 0.6])))
+    done = invoke("colour", "check", out, bluer)
+    assert done.code == 3
+    assert "light of the white patch changed 1.67-fold, of at most 1.5" in done.stderr
+    assert invoke("colour", "check", out, bluer, "--max-gain", "1.8").code == 0
+
+
+def test_photographs_of_another_size_are_refused(tmp_path: Path, invoke: Invoke) -> None:
+    out = tmp_path / "c.json"
+    good = write(tmp_path / "good.png", chart_scene())
+    larger = write(tmp_path / "larger.png", np.pad(chart_scene(), ((0, 20), (0, 0), (0, 0)), mode="edge"))
+    both = invoke("colour", "calibrate", good, larger, "--white", str(WHITE), "-o", out)
+    assert both.code == 3
+    assert invoke("colour", "calibrate", good, "--white", str(WHITE), "-o", out).code == 0
+    done = invoke("colour", "check", out, larger)
+    assert done.code == 3
+    assert "not of the size of the calibration's photographs; expected 420x240; got 420x260" in done.stderr
+
+
+def test_altered_calibration_is_exit_7(tmp_path: Path, invoke: Invoke) -> None:
+    out = tmp_path / "c.json"
+    good = write(tmp_path / "good.png", chart_scene())
+    assert invoke("colour", "calibrate", good, "--white", str(WHITE), "-o", out).code == 0
+    out.write_text(out.read_text("utf-8").replace('"valid_days": 30.0', '"valid_days": 300.0'), "utf-8")
+    assert invoke("colour", "check", out, good).code == 7
+    section = f"[colour]\ncalibration = {str(out)!r}\nwhite = {{ x = 330, y = 60, w = 40, h = 40 }}\n"
+    profile = write_profile(tmp_path / "p.toml", measure=section)
+    bundle = write_bundle(tmp_path / "b.analyte", [File("onnx", "onnx", onnx_model(1))])
+    assert invoke("read", bundle, good, "--device", profile).code == 7
+    assert invoke("device", "check", profile, "--json").code == 7
+    out.unlink()
+    assert invoke("read", bundle, good, "--device", profile).code == 3
 
 
 def hidden(picture: UInt8Array) -> UInt8Array:
@@ -136,6 +177,15 @@ def test_refused_charts(
         assert not out.exists()
 
 
+def test_two_charts_in_one_picture(tmp_path: Path, invoke: Invoke) -> None:
+    out = tmp_path / "c.json"
+    both = write(tmp_path / "both.png", np.concatenate([chart_scene(), chart_scene()]))
+    done = invoke("colour", "calibrate", both, "--chart", "classic", "-o", out)
+    assert done.code == 3
+    assert "two colour charts in the picture" in done.stderr
+    assert invoke("colour", "calibrate", both, *FIXED, "-o", out).code == 0
+
+
 def test_no_chart(tmp_path: Path, invoke: Invoke) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
     for name, picture in (("noise", noise), ("grey", np.full_like(noise, 90))):
@@ -174,6 +224,7 @@ def test_dark_and_flat(tmp_path: Path, invoke: Invoke) -> None:
         (("--chart", "classic"), "no photograph"),
         (("--corners", "1,2"), "go with --chart"),
         (("photo.png", "--chart", "classic", "--corners", "1,2"), "eight numbers"),
+        (("photo.png", "--white", "1,1,9,9", "--valid-days", "1e-9"), "is not in the range 0.1<=x"),
     ],
 )
 def test_usage(tmp_path: Path, invoke: Invoke, words: tuple[str, ...], match: str) -> None:

@@ -283,3 +283,12 @@ def test_first_reading_is_early(tmp_path: Path, bundle: Path, profile: Path, fra
         assert daemon.stdout.readline()
         # Measured 0.6 s; part 1 asks for 1.5 s; the rest is for a busy machine.
         assert time.monotonic() - start < 5.0
+
+
+def test_what_is_wrong_with_a_profile_is_said_once(
+    analyte: Analyte, tmp_path: Path, bundle: Path, frames: Path
+) -> None:
+    profile = write_profile(tmp_path / "p.toml", measure="framse = 3")
+    result = analyte("daemon", "--device", profile, "--bundle", bundle, "--source", frames)
+    assert result.returncode == 3
+    assert result.stderr.count("\n") == result.stderr.count("framse") == 1

@@ -47,6 +47,9 @@ class TestBursts:
         profile = write_profile(tmp_path / "p.toml", measure="frames = 3")
         last = run(analyte, profile, bundle, frames)[0][-1]
         assert (last["refused"], last["reason"], last["value"]) == (True, "unsteady", None)
+        assert last["detail"] == (
+            "expected at least 2 of 3 frames to be good; got 1 of the 1 that there were"
+        )
 
     def test_scatter_beyond_the_limit(
         self, analyte: Analyte, bundle: Path, frames: Path, tmp_path: Path

@@ -59,7 +59,10 @@ def test_check_of_what_is_all_there(analyte: Analyte, bundle: Path, tmp_path: Pa
     found = json.loads(result.stdout)
     assert found["passed"] is True
     by_check = {row["check"]: row for row in found["findings"]}
-    assert {"engine", "provider", "threads", "camera", "memory", "clock", "store", "bundle"} == set(by_check)
+    assert {"engine", "provider", "threads", "camera", "memory", "clock", "store", "bundle", "region"} == set(
+        by_check
+    )
+    assert by_check["region"]["found"] == "the whole frame"
     assert "passes the self-test" in by_check["bundle"]["found"]
 
 
@@ -114,7 +117,18 @@ def test_dry_run_writes_nothing(tmp_path: Path, bundle: Path, profile: Path) -> 
     assert profile.read_bytes() == before
 
 
+def test_a_write_protected_profile_is_not_changed(bundle: Path, profile: Path) -> None:
+    before = profile.read_bytes()
+    profile.chmod(0o444)
+    error = device("tune", bundle, "--device", profile, "--repeats", "10").exception
+    assert isinstance(error, ProfileError)
+    assert "write-protected" in error.line()
+    assert profile.read_bytes() == before
+    assert profile.stat().st_mode & 0o777 == 0o444
+
+
 def test_a_shipped_profile_is_not_changed(bundle: Path) -> None:
     result = device("tune", bundle, "--device", "x86-cpu")
     assert result.exit_code == 2
     assert "-o OUT" in result.output
+    assert device("tune", bundle, "--device", CONFIGS / "x86-cpu.toml").exit_code == 2

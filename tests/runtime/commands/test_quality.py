@@ -88,6 +88,22 @@ def test_bad_pictures_are_named_and_left_out(folder: Path) -> None:
     assert tomllib.loads(record["toml"])["quality"] == record["limits"]
 
 
+def test_copies_of_a_photograph_do_not_count(folder: Path) -> None:
+    alone = record_of(folder)
+    for at in range(30):
+        (folder / f"copy{at:02d}.png").write_bytes((folder / "0.png").read_bytes())
+    record = record_of(folder)
+    assert (record["photographs"], record["limits"]) == (24, alone["limits"])
+    assert len(record["copies"]) == 30
+    assert record["copies"][0] == "copy00.png is 0.png"
+    assert "30 are copies of others and do not count:" in quality(folder).stdout
+    for at in range(1, 24):
+        (folder / f"{at}.png").unlink()
+    result = quality(folder)
+    assert isinstance(result.exception, InputError)
+    assert "30 photographs are copies of others and do not count; the first: copy00.png" in result.stderr
+
+
 def test_region(folder: Path, tmp_path: Path) -> None:
     def exposure(*options: str | Path) -> float:
         return float(record_of(folder, *options)["figures"]["exposure"]["median"])

@@ -53,6 +53,32 @@ def test_region_of_the_command_line_goes_before_the_profile(
     assert reading["value"] == pytest.approx(value_of((10, 20, 50)), abs=1e-3)
 
 
+def test_pictures_of_another_size_than_the_profile_demands(bundle: Path, plate: Path, tmp_path: Path) -> None:
+    boxes = "[region.boxes]\nsample = { x = 0, y = 0, w = 20, h = 20 }\n"
+    profile = write_profile(tmp_path / "p.toml", camera="width = 640\nheight = 480", measure=boxes)
+    outcome = read(bundle, plate, "--device", profile, "--json")
+    (reading,) = json.loads(outcome.stdout)
+    assert (outcome.exit_code, reading["reason"]) == (1, "bad_frame")
+    assert "another size" in reading["detail"]
+    assert reading["detail"].endswith("expected 640x480; got 64x48")
+
+
+def test_what_holds_for_frames_only_is_said(bundle: Path, plate: Path, tmp_path: Path) -> None:
+    profile = write_profile(
+        tmp_path / "p.toml",
+        camera="controls = { gain = 2 }",
+        measure="frames = 5\nmax_spread = 1\n[quality]\nmotion = { refuse_above = 0.02 }\n",
+    )
+    outcome = read(bundle, plate, "--device", profile)
+    assert outcome.exit_code == 0
+    assert (
+        "each picture is a reading of its own; of the profile, camera.controls, measure.frames = 5, "
+        "measure.max_spread, quality.motion is not used"
+    ) in outcome.stderr
+    plain = read(bundle, plate, "--device", write_profile(tmp_path / "q.toml"))
+    assert "not used" not in plain.stderr
+
+
 def test_below_detection(bundle: Path, tmp_path: Path) -> None:
     picture = write_picture(tmp_path / "low.png", (0, 0, 5))
     profile = write_profile(tmp_path / "p.toml", measure="lod = 4.0")

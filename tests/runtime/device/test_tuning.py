@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from analyte.contract.bundle import open_bundle
 from analyte.contract.errors import ParityError, ProfileError
 from analyte.contract.profile import load_profile
+from analyte.runtime.benchmark import Benchmark, run_benchmark
 from analyte.runtime.device import tuning
 from analyte.runtime.device.tuning import changes_for, tune
 from runtime.tiny_bundles import File, onnx_model, write_bundle, write_profile
@@ -29,6 +32,38 @@ def test_nothing_that_fails_the_self_test_is_chosen(tmp_path: Path) -> None:
     tuned = tune(bundle, profile, where="p", repeats=10)
     assert (tuned.name, tuned.provider, tuned.threads, tuned.artifacts) == ("onnx", "cpu", 1, ("onnx",))
     assert {row.artifact: row.passed for row in tuned.rows} == {"onnx": True, "onnx-int8": False}
+
+
+@pytest.mark.parametrize(
+    ("thread_times", "chosen"),
+    [
+        # Within 10 %: fewer threads. Beyond: the fastest.
+        ({1: 109.0, 2: 100.0, 4: 104.0}, 1),
+        ({1: 112.0, 2: 109.0, 4: 100.0}, 2),
+        ({1: 111.0, 2: 112.0, 4: 100.0}, 4),
+        ({1: 100.0, 2: 99.0, 4: 98.0}, 1),
+    ],
+)
+def test_of_medians_within_a_tenth_fewer_threads(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    bundle: Path,
+    thread_times: dict[int, float],
+    chosen: int,
+) -> None:
+    real = run_benchmark
+
+    def timed(*arguments: Any) -> Benchmark:
+        report = real(*arguments)
+        threads: int = arguments[2].threads
+        rows = tuple(replace(row, threads=threads, p50_us=thread_times[threads]) for row in report.results)
+        return replace(report, results=rows)
+
+    monkeypatch.setattr(tuning, "thread_counts", lambda: list(thread_times))
+    monkeypatch.setattr(tuning, "run_benchmark", timed)
+    profile = load_profile(write_profile(tmp_path / "p.toml"))
+    tuned = tune(open_bundle(bundle), profile, where="p", repeats=5)
+    assert (tuned.threads, tuned.p50_us) == (chosen, thread_times[chosen])
 
 
 def test_nothing_passes(tmp_path: Path) -> None:

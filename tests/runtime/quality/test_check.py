@@ -101,14 +101,16 @@ def test_a_limit_is_still_good() -> None:
 
 
 def test_figure_that_is_no_number_is_refused_whatever_the_limits() -> None:
-    (verdict,) = examine(check(focus={"flag_above": 5.0}), np.full((64, 128, 3), 102, np.uint8))
+    (verdict,) = examine(check(focus={"flag_above": 1.0}), np.full((64, 128, 3), 102, np.uint8))
     assert (verdict.reason, verdict.flags) == (Reason.FOCUS, ())
     assert verdict.detail == "expected a focus that can be told; the picture has one colour"
 
 
 def test_the_first_in_the_order_of_causes_gives_the_reason_and_all_give_details() -> None:
-    limits = {"focus": {"refuse_below": 9}, "exposure": {"refuse_below": 0.9}, "clipped": {"flag_below": 0.5}}
-    (verdict,) = examine(check(**limits), frame())
+    all_three = check(
+        focus={"refuse_below": 1.0}, exposure={"refuse_below": 0.9}, clipped={"flag_below": 0.5}
+    )
+    (verdict,) = examine(all_three, frame())
     assert (verdict.reason, verdict.flags) == (Reason.EXPOSURE, (Flag.CLIPPED,))
     assert [part.split(" of ")[0] for part in verdict.detail.split("; ") if part.startswith("expected")] == [
         "expected exposure",
@@ -195,8 +197,9 @@ def test_light_is_a_ratio_to_the_level_of_the_profile() -> None:
 def test_all_seven_can_be_asked_for() -> None:
     wide = {"flag_above": 1.0}
     seven = check(
-        **dict.fromkeys(("focus", "clipped", "exposure", "glare", "motion", "coverage"), wide),
+        **dict.fromkeys(("focus", "clipped", "exposure", "glare", "motion"), wide),
         light={"level": 1, "flag_above": 9},
+        coverage={"flag_below": 0.0},
     )
     examine(seven, frame())
     (verdict,) = examine(seven, frame())

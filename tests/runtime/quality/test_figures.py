@@ -62,6 +62,14 @@ class TestFocus:
         noise = np.random.default_rng(0).integers(0, 256, (140, 180, 3), dtype=np.uint8)
         assert focus(look(noise)) == pytest.approx(1.0, abs=0.03)
 
+    def test_is_never_more_than_1(self) -> None:
+        # Two dark, two bright: pixels two apart differ by more than those of noise.
+        stripes = np.where(np.arange(180)[None, :, None] // 2 % 2, 200, 50)
+        frame = np.broadcast_to(stripes, (140, 180, 3)).astype(np.uint8)
+        assert focus(look(frame)) <= 1.0
+        squares = frame // 2 + np.where(np.arange(140)[:, None, None] // 2 % 2, 100, 0).astype(np.uint8)
+        assert focus(look(squares)) == 1.0
+
     def test_straight_lines_of_a_known_autocorrelation(self) -> None:
         """A sine of period p has 1 - cos(2 pi 2 / p) across and nothing along: half of it on average."""
         columns = np.sin(2 * np.pi * np.arange(180) / 16)

@@ -166,8 +166,10 @@ def test_no_well(kind: str) -> None:
 
 
 def test_frame_that_the_circle_is_not_in() -> None:
-    assert refused(region(x=4000), disc(160, 120, 60)).reason is Reason.REGION_NOT_FOUND
-    assert refused(region(), np.zeros((1, 1, 3), np.uint8)).reason is Reason.REGION_NOT_FOUND
+    assert refused(region(x=4000), disc(160, 120, 60)).reason is Reason.BAD_FRAME
+    refusal = refused(region(), np.zeros((1, 1, 3), np.uint8))
+    assert refusal.reason is Reason.BAD_FRAME
+    assert refusal.detail.endswith("a well of radius 60 px around 160, 120; got a frame of 1x1")
 
 
 def test_frames_of_another_shape_between() -> None:

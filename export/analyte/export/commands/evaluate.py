@@ -15,12 +15,12 @@ from analyte.export.tensorflow_start import start_tensorflow
 
 
 @click.command("evaluate")
-@click.argument("subject", metavar="RUN|BUNDLE", type=click.Path(path_type=Path))
-@click.argument("dataset", type=click.Path(path_type=Path))
+@click.argument("subject", metavar="RUN|BUNDLE", type=click.Path(readable=False, path_type=Path))
+@click.argument("dataset", type=click.Path(readable=False, path_type=Path))
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
 @click.option(
     "--predictions",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(readable=False, path_type=Path, dir_okay=False),
     metavar="FILE.csv",
     help="Also write what each predictor said of each sample [default: not written].",
 )

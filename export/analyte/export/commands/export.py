@@ -29,8 +29,13 @@ _ALL = "all"
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(path_type=Path), required=False)
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Bundle folder to write, NAME.analyte.")
+@click.argument("run", type=click.Path(readable=False, path_type=Path), required=False)
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(readable=False, path_type=Path),
+    help="Bundle folder to write, NAME.analyte.",
+)
 @click.option(
     "--format",
     "names",
@@ -40,16 +45,18 @@ _ALL = "all"
 )
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="A Keras model that analyte did not train, in place of RUN.",
 )
 @click.option(
     "--spec",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="What --model takes and gives; see docs/bring-your-own.md.",
 )
 @click.option(
-    "--calibration", type=click.Path(path_type=Path), help="Labelled pictures for --model: a dataset."
+    "--calibration",
+    type=click.Path(readable=False, path_type=Path),
+    help="Labelled pictures for --model: a dataset.",
 )
 @click.option("--list-formats", is_flag=True, help="Say what each format is for, and stop.")
 @click.option(

@@ -13,15 +13,15 @@ from analyte.export.tensorflow_start import start_tensorflow
 
 
 @click.command("parity")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Keras model to compare with [default: the bundle's own].",
 )
 @click.option(
     "--dataset",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Also compare from these photographs on: decoding, region, resizing, engine and judgement.",
 )
 @click.option("--unit", help="Unit of the dataset's values, where no dataset.toml states it.")
@@ -40,14 +40,14 @@ from analyte.export.tensorflow_start import start_tensorflow
 )
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE.png|.svg",
     help="Draw the deviations by level as a heat map.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the picture.")
 @click.option(
     "--worst",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FOLDER",
     help="Write the golden images on which a failing artifact is worst.",
 )
@@ -88,7 +88,8 @@ def command(
     start_tensorflow()
     from tqdm import tqdm
 
-    from analyte.export.parity import PHOTOGRAPHS, ParitySettings, check_parity, to_json
+    from analyte.export.parity import ParitySettings, check_parity, to_json
+    from analyte.export.parity_photographs import PHOTOGRAPHS
     from analyte.export.parity_report import parity_text, write_worst
 
     settings = ParitySettings(model, wanted, data, photographs or PHOTOGRAPHS)

@@ -43,6 +43,17 @@ class ShareLimits(Limits):
         return self
 
 
+class CoverageLimits(ShareLimits):
+    """Limits of a share of which none is too high."""
+
+    @model_validator(mode="after")
+    def _only_from_below(self) -> Self:
+        for name in ("flag_above", "refuse_above"):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name} would refuse what is seen whole; expected flag_below, refuse_below")
+        return self
+
+
 class RatioLimits(Limits):
     """Limits of a figure that is 0 or more."""
 
@@ -67,7 +78,7 @@ class QualitySection(Section):
     Their sources, and how well each tells good photographs from bad ones, are in docs/quality.md.
     """
 
-    focus: RatioLimits | None = None
+    focus: ShareLimits | None = None
     """Detail of two pixels' width against all contrast of the region: root mean square difference of pixels
     two apart over sqrt(2) standard deviations. 0 for a smooth picture, 1 for one without any structure."""
     clipped: ShareLimits | None = None
@@ -79,7 +90,7 @@ class QualitySection(Section):
     motion: ShareLimits | None = None
     """Mean absolute difference from the frame before, a common change of brightness removed, 0 to 1 (255
     levels). Not measured on the first frame, nor on photographs in files."""
-    coverage: ShareLimits | None = None
+    coverage: CoverageLimits | None = None
     """Share of what was looked for that lies within the frame, 0 to 1."""
     light: LightLimits | None = None
     """Mean level of the region's surround over ``level``."""

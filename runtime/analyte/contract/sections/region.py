@@ -44,8 +44,9 @@ class MarkerSection(Section):
     pixels."""
     expected: tuple[tuple[Finite, Finite], ...] | None = None
     """Where the four centres should be in the frame, x and y in pixels; None lets them be anywhere."""
-    tolerance_px: Finite = Field(default=20.0, gt=0)
-    """How far a centre may lie from where it is ``expected``, pixels; more is refused as moved."""
+    tolerance_px: Finite | None = Field(default=None, gt=0)
+    """How far a centre may lie from where it is ``expected``, pixels; more is refused as moved. 20 where it
+    is left out."""
 
     @model_validator(mode="after")
     def _four_of_each(self) -> Self:
@@ -53,7 +54,14 @@ class MarkerSection(Section):
             raise ValueError(f"ids must be four different markers from 0, got {list(self.ids)}")
         if self.expected is not None and len(self.expected) != 4:
             raise ValueError(f"expected must hold four centres, got {len(self.expected)}")
+        if self.expected is None and self.tolerance_px is not None:
+            raise ValueError("tolerance_px needs expected, the four centres that it is counted from")
         return self
+
+    @property
+    def allowed_px(self) -> float:
+        """How far a centre may lie from where it is expected, pixels."""
+        return 20.0 if self.tolerance_px is None else self.tolerance_px
 
 
 class WellsSection(Section):

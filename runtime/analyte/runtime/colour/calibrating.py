@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,18 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckLimits:
+    """How far a calibration may be off before it has to be made anew."""
+
+    max_residual: float
+    """Largest mean residual of the chart's patches, Delta E 2000."""
+    max_drift: float
+    """Largest mean distance between the corrected patches of now and of then, Delta E 2000."""
+    max_gain: float
+    """Largest factor, up or down, by which the light of the white patch may have changed on a channel."""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """How a calibration does on a new photograph."""
 
@@ -92,6 +104,7 @@ def calibrate(photographs: Sequence[Path], wanted: Wanted) -> Made:
         raise SettingsError("no photograph of the chart or the white patch", expected="PHOTO")
     maps = field_maps(wanted.dark, wanted.flat)
     frames = {photo: _fitting(read_image(photo), maps, photo) for photo in photographs}
+    size = _common_size(frames, maps)
     white = None
     if wanted.white is not None:
         lights = [_white(frame, wanted.white, maps, photo) for photo, frame in frames.items()]
@@ -102,6 +115,7 @@ def calibrate(photographs: Sequence[Path], wanted: Wanted) -> Made:
     calibration = ColourCalibration(
         created_at=datetime.now(UTC).replace(microsecond=0),
         valid_days=wanted.valid_days,
+        frame=size,
         photographs={file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files},
         chart=None if chart is None else chart[0],
         white=white,
@@ -110,15 +124,15 @@ def calibrate(photographs: Sequence[Path], wanted: Wanted) -> Made:
     return Made(calibration, maps, chart and chart[1], chart and chart[2])
 
 
-def check(
-    calibration: ColourCalibration, maps: Maps, photo: Path, *, max_residual: float, max_drift: float
-) -> Check:
+def check(calibration: ColourCalibration, maps: Maps, photo: Path, limits: CheckLimits) -> Check:
     """Compare a photograph of the same chart or white patch with the calibration.
 
-    ``max_residual``, ``max_drift``: largest means, Delta E 2000. Raises: ImageError where the chart or
-    the patch cannot be measured.
+    Raises: ImageError where it is of another size than the calibration's, or the chart or the patch cannot be
+    measured.
     """
     frame = _fitting(read_image(photo), maps, photo)
+    if calibration.frame is not None:
+        _demand_size(frame, calibration.frame, photo)
     problems: list[str] = []
     age_days = calibration.age_days()
     if age_days > calibration.valid_days:
@@ -129,13 +143,20 @@ def check(
     if calibration.white is not None:
         now = _white(frame, calibration.white.box, maps, photo)
         gains = np.array(calibration.white.light) / now
+        far = float(np.maximum(gains, 1.0 / gains).max())
+        if far > limits.max_gain:
+            problems.append(
+                f"light of the white patch changed {far:.2f}-fold, of at most {limits.max_gain:g}"
+            )
     residual = drift = None
     if calibration.chart is not None:
         residual, drift = _chart_now(calibration.chart, frame, maps, gains, photo)
-        if residual.mean > max_residual:
-            problems.append(f"residual {residual.mean:.2f}, of at most {max_residual:g} (Delta E 2000)")
-        if drift.mean > max_drift:
-            problems.append(f"drift {drift.mean:.2f}, of at most {max_drift:g} (Delta E 2000)")
+        if residual.mean > limits.max_residual:
+            problems.append(
+                f"residual {residual.mean:.2f}, of at most {limits.max_residual:g} (Delta E 2000)"
+            )
+        if drift.mean > limits.max_drift:
+            problems.append(f"drift {drift.mean:.2f}, of at most {limits.max_drift:g} (Delta E 2000)")
     return Check(
         age_days=age_days,
         expires_at=calibration.expires_at.isoformat(),
@@ -230,7 +251,28 @@ def _measured(
 ) -> Measured:
     where = find_chart(frame, where=photo) if corners is None else corners
     light = corrected_light(frame, maps or Maps(None, None)).astype(np.float64)
-    return measure_chart(frame, light, where, chart, where=photo)
+    measured = measure_chart(frame, light, where, chart, where=photo)
+    if corners is None and _shows_another(frame, light, where, chart, photo):
+        raise ImageError(
+            "two colour charts in the picture",
+            where=photo,
+            expected="one",
+            fix="Cover the other, or give the --corners of the one that is meant",
+        )
+    return measured
+
+
+def _shows_another(
+    frame: UInt8Array, light: Float64Array, corners: Float64Array, chart: Chart, photo: Path
+) -> bool:
+    """Whether a photograph shows a whole chart beside the one between ``corners``."""
+    covered = frame.copy()
+    cv2.fillConvexPoly(covered, np.rint(corners).astype(np.int32), (128, 128, 128))
+    try:
+        measure_chart(frame, light, find_chart(covered, where=photo), chart, where=photo)
+    except ImageError:
+        return False
+    return True
 
 
 def _white(frame: UInt8Array, box: Box, maps: Maps | None, photo: Path) -> Float64Array:
@@ -250,6 +292,26 @@ def _fitting(frame: UInt8Array, maps: Maps | None, photo: Path) -> UInt8Array:
                 got=f"{frame.shape[1]}x{frame.shape[0]}",
             )
     return frame
+
+
+def _common_size(frames: Mapping[Path, UInt8Array], maps: Maps | None) -> tuple[int, int]:
+    """Return width and height of all photographs, pixels. Raises: ImageError where one has another."""
+    shapes = [frame.shape for frame in frames.values()]
+    shapes += [map_.shape for map_ in (maps.dark, maps.gain) if map_ is not None] if maps is not None else []
+    height, width = shapes[0][:2]
+    for photo, frame in frames.items():
+        _demand_size(frame, (width, height), photo)
+    return width, height
+
+
+def _demand_size(frame: UInt8Array, size: tuple[int, int], photo: Path) -> None:
+    if (frame.shape[1], frame.shape[0]) != size:
+        raise ImageError(
+            "not of the size of the calibration's photographs",
+            where=photo,
+            expected="{}x{}".format(*size),
+            got=f"{frame.shape[1]}x{frame.shape[0]}",
+        )
 
 
 def _unsaved(maps: Maps) -> FieldMaps:

@@ -40,7 +40,7 @@ class CalibratedColour:
         self._model = "linear" if chart is None else chart.model
         stages = (("dark", maps.dark), ("flat", maps.gain), ("white", white), ("chart", chart))
         self._method = "+".join(name for name, there in stages if there is not None)
-        self._cuts: dict[tuple[Box | None, int], _Cut] = {}
+        self._cuts: dict[tuple[Box | None, int, int], _Cut] = {}
         self._light: Float32Array = np.empty((0, 0, 3), np.float32)
 
     def correct(self, frame: UInt8Array, boxes: Sequence[Box | None], pictures: UInt8Array) -> ColourRecord:
@@ -53,7 +53,7 @@ class CalibratedColour:
             _check_gains(gains)
         matrix = self._scaled(gains)
         for box, picture in zip(boxes, pictures, strict=True):
-            self._correct_one(picture, self._cut(box, picture.shape[0]), matrix)
+            self._correct_one(picture, self._cut(box, picture.shape[1], picture.shape[0]), matrix)
         chart = self._calibration.chart
         return ColourRecord(
             method=self._method,
@@ -92,16 +92,17 @@ class CalibratedColour:
         roots = (r, g, b, np.sqrt(r * g), np.sqrt(g * b), np.sqrt(r * b))
         return np.asarray(matrix * np.array(of_terms.get(self._model, roots)), np.float64)
 
-    def _cut(self, box: Box | None, size: int) -> _Cut:
-        """Return the maps of a region, each ``[S, S, 3]``, cut and resized as its picture was."""
+    def _cut(self, box: Box | None, width: int, height: int) -> _Cut:
+        """Return the maps of a region, each ``[H, W, 3]``, cut and resized as its picture was."""
         if self._maps.dark is None and self._maps.gain is None:
             return None, None
-        cut = self._cuts.get((box, size))
+        cut = self._cuts.get((box, width, height))
         if cut is None:
             if len(self._cuts) >= _MOST_CUTS:
                 self._cuts.clear()
+            size = width, height
             cut = _cut_out(self._maps.dark, box, size), _cut_out(self._maps.gain, box, size)
-            self._cuts[box, size] = cut
+            self._cuts[box, width, height] = cut
         return cut
 
     def _correct_one(self, picture: UInt8Array, maps: _Cut, matrix: Float64Array) -> None:
@@ -125,12 +126,12 @@ class CalibratedColour:
         np.take(encoding(), self._index, out=picture, mode="clip")
 
 
-def _cut_out(field: Float32Array | None, box: Box | None, size: int) -> Float32Array | None:
+def _cut_out(field: Float32Array | None, box: Box | None, size: tuple[int, int]) -> Float32Array | None:
     if field is None:
         return None
     if box is not None:
         field = field[box.y : box.y + box.h, box.x : box.x + box.w]
-    return np.asarray(cv2.resize(field, (size, size), interpolation=cv2.INTER_AREA), np.float32)
+    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _root_polynomial(light: Float32Array, matrix: Float64Array, out: Float32Array) -> None:

@@ -30,6 +30,12 @@ _BRIGHTEST_DARK = 0.05
 _FLAT_RANGE = (0.05, 0.95)
 _FLAT_FALL = 0.2
 """Least light of a flat field relative to its mean: less is something in the way."""
+_FLAT_ROUGHNESS = 0.05
+"""Largest distance from a smooth surface: synthetic fields of lens and lamp, dust on them, stay below 0.03,
+photographs of anything, a reader's paper strip the smoothest, begin at 0.067 (docs/colour.md)."""
+_FLAT_DEGREE = 6
+_FLAT_GRID = 48
+"""Points along the longer edge at which a field is compared with the surface."""
 _FLAT_BLUR = 0.01
 """Of the frame's longer edge: removes the noise of the flat field, keeps what the lens does."""
 
@@ -78,8 +84,8 @@ def white_light(frame: UInt8Array, box: Box, maps: Maps) -> Float64Array:
 def field_maps(dark: Sequence[Path], flat: Sequence[Path]) -> Maps | None:
     """Return the maps of dark and flat-field frames, the median of each kind; None where there are none.
 
-    Raises: ImageError for a dark frame that is light, a flat one that is clipped, dark or uneven, and
-    for frames of different sizes.
+    Raises: ImageError for a dark frame that is light, a flat one that is clipped, dark, uneven or shows
+    something, and for frames of different sizes.
     """
     black = _median(dark, None)
     if black is not None and float(black.mean()) > _BRIGHTEST_DARK:
@@ -110,7 +116,35 @@ def field_maps(dark: Sequence[Path], flat: Sequence[Path]) -> Maps | None:
             got=f"mean {mean.min():.3f}, most {even.max():.3f}, least {least:.2f} of the mean",
             fix="Photograph a white sheet that fills the frame, sharply exposed and not clipped",
         )
+    rough = roughness(even)
+    if rough > _FLAT_ROUGHNESS:
+        raise ImageError(
+            "the flat-field frames show more than a lens and a lamp do to an even field",
+            where=flat[0],
+            expected=f"within {_FLAT_ROUGHNESS:g} of a smooth surface anywhere",
+            got=f"{rough:.2f}",
+            fix="Photograph a clean white sheet, without a well, that fills the frame",
+        )
     return Maps(black, np.asarray(mean / even, np.float32))
+
+
+def roughness(even: Float32Array) -> float:
+    """Return how far a field, linear light float32 ``[H, W, 3]``, lies from a smooth surface at most.
+
+    Natural logarithm, so nearly a share of the light: 0.05 is 5 %. The surface is a polynomial of degree 6
+    in x and y, fitted to the logarithms by least squares: fall-off of a lens and a lamp to one side are
+    smooth, the edge of a well is not.
+    """
+    height, width = even.shape[:2]
+    scale = _FLAT_GRID / max(height, width)
+    size = max(8, round(width * scale)), max(8, round(height * scale))
+    small = cv2.resize(even, size, interpolation=cv2.INTER_AREA)
+    levels = np.log(np.maximum(np.asarray(small, np.float64), 1e-4)).reshape(-1, 3)
+    y, x = (axis.ravel() for axis in np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j])
+    powers = [(a, b) for a in range(_FLAT_DEGREE + 1) for b in range(_FLAT_DEGREE + 1 - a)]
+    surface = np.stack([x**a * y**b for a, b in powers], axis=1)
+    fitted = surface @ np.linalg.lstsq(surface, levels, rcond=None)[0]
+    return float(np.abs(levels - fitted).max())
 
 
 def corrected_light(frame: UInt8Array, maps: Maps) -> Float32Array:

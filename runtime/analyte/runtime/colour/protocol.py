@@ -31,8 +31,8 @@ class ColourCorrector(Protocol):
         """Correct ``pictures`` in place.
 
         ``frame``: uint8 ``[H, W, 3]``, BGR, the located frame, not to be altered. ``boxes``: ``[M]``,
-        where each picture was cut out, None for the whole frame. ``pictures``: uint8 ``[M, S, S, 3]``,
-        RGB, contiguous.
+        where each picture was cut out, None for the whole frame. ``pictures``: uint8 ``[M, H, W, 3]``,
+        RGB, contiguous; square but for whole frames.
         Raises: `Refusal` with COLOUR.
         """
         ...

@@ -20,16 +20,18 @@ def corrector_of(
 
     ``folder``: of the profile; paths are relative to it. ``rectified``: whether frames are rectified
     before they get here, which the dark and flat-field frames are not.
-    Raises: ProfileError for a calibration that is missing, damaged, expired, or lacks what the section
-    needs.
+    Raises: ProfileError for a calibration that is missing, none, expired, or lacks what the section needs;
+    IntegrityError for one that is damaged or was altered.
     """
     if section.calibration is None:
         return None
     path = folder / section.calibration
     try:
         calibration, maps = load_calibration(path)
-    except (InputError, IntegrityError) as error:
+    except InputError as error:
         raise ProfileError(f"colour.calibration: {error.line()}", where=where) from error
+    except IntegrityError as error:
+        raise IntegrityError(f"colour.calibration: {error.line()}", where=where) from error
     limit_days = min(calibration.valid_days, section.max_age_days or calibration.valid_days)
     _check_age(calibration, limit_days, path, where)
     if section.white is not None and calibration.white is None:

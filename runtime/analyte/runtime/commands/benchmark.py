@@ -10,7 +10,7 @@ import click
 
 
 @click.command("benchmark")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
 @click.option("--artifact", "artifacts", multiple=True, help="Only this artifact; repeatable [default: all].")
 @click.option("--engine", "engines", multiple=True, help="Only this engine; repeatable [default: all].")
 @click.option(
@@ -32,13 +32,13 @@ import click
 )
 @click.option(
     "--dataset",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Also measure the error on these photographs, by the device's whole pipeline.",
 )
 @click.option("--unit", help="Unit of the dataset's values, where no dataset.toml states it.")
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE.png|.svg",
     help="Draw latency, error and size.",
 )

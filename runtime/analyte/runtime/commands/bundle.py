@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from analyte.runtime.commands import bundle_diff, bundle_keys
+from analyte.runtime.commands.profile_path import PROFILE
 
 # Everything that opens bundles is imported when a sub-command runs: help stays instant.
 
@@ -26,7 +27,7 @@ command.add_command(bundle_diff.command)
 
 
 @command.command("show")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest.")
 def show(bundle: Path, as_json: bool) -> None:
     """Say what BUNDLE measures, with what, and where it comes from.
@@ -43,14 +44,14 @@ def show(bundle: Path, as_json: bool) -> None:
 
 
 @command.command("verify")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
 @click.option(
     "--trust",
     multiple=True,
     metavar="KEY",
     help="Demand a signature by this public key, NAME.pub or its text; repeatable: any of them will do.",
 )
-@click.option("--device", type=click.Path(path_type=Path), help="Demand what this profile demands.")
+@click.option("--device", type=PROFILE, help="Demand what this profile demands.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(bundle: Path, trust: tuple[str, ...], device: Path | None, as_json: bool) -> None:
     """Check every file of BUNDLE by hash and size, that there is no other, and the signature.
@@ -107,8 +108,14 @@ def _verify(bundle: Path, trust: tuple[str, ...], device: Path | None, shown: di
 
 
 @command.command("pack")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File to write, NAME.zip.")
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="File to write, NAME.zip.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace the file.")
 def pack(bundle: Path, out: Path, overwrite: bool) -> None:
     """Verify BUNDLE and make one file of it; the same bundle gives the same bytes on every machine.
@@ -137,8 +144,10 @@ def pack(bundle: Path, out: Path, overwrite: bool) -> None:
 
 
 @command.command("unpack")
-@click.argument("packed", metavar="ZIP", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.argument("packed", metavar="ZIP", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False, path_type=Path), help="Folder to write."
+)
 @click.option("--overwrite", is_flag=True, help="Replace the folder, if it holds a bundle.")
 def unpack(packed: Path, out: Path, overwrite: bool) -> None:
     """Verify ZIP, which 'bundle pack' made, and write its files into a folder.

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
 
 @click.command("diff")
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=click.Path(readable=False, path_type=Path))
+@click.argument("b", type=click.Path(readable=False, path_type=Path))
 @click.option(
-    "--dataset", required=True, type=click.Path(path_type=Path), help="Samples to measure with both."
+    "--dataset",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Samples to measure with both.",
 )
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
 @click.option(

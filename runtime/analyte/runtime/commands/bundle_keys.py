@@ -12,7 +12,7 @@ import click
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     default=Path(),
     help="Folder for the keys [default: here].",
 )
@@ -32,9 +32,12 @@ def keygen(name: str, out: Path, overwrite: bool) -> None:
 
 
 @click.command("sign")
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
 @click.option(
-    "--key", required=True, type=click.Path(path_type=Path), help="Secret key, NAME.key of 'bundle keygen'."
+    "--key",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Secret key, NAME.key of 'bundle keygen'.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the signature that it has.")
 def sign(bundle: Path, key: Path, overwrite: bool) -> None:

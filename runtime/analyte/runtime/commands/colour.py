@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.colour_correct import command as correct
+
 if TYPE_CHECKING:
     from analyte.contract.arrays import Float64Array
     from analyte.contract.colour_calibration import ColourCalibration
@@ -21,12 +23,18 @@ _CHARTS = ("classic", "classic-2005")
 
 @click.group("colour")
 def command() -> None:
-    """Calibrate a camera's colours, and check whether a calibration still holds."""
+    """Calibrate a camera's colours, check whether a calibration still holds, correct a dataset by it."""
 
 
 @command.command("calibrate")
-@click.argument("photographs", metavar="PHOTO...", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="File to write, .json.")
+@click.argument("photographs", metavar="PHOTO...", nargs=-1, type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o",
+    "--out",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="File to write, .json.",
+)
 @click.option(
     "--chart",
     type=click.Choice(_CHARTS),
@@ -40,13 +48,23 @@ def command() -> None:
     "for.",
 )
 @click.option("--white", metavar="X,Y,W,H", help="White reference patch in PHOTO, pixels.")
-@click.option("--dark", multiple=True, type=click.Path(path_type=Path), help="Frame with the lens covered.")
-@click.option("--flat", multiple=True, type=click.Path(path_type=Path), help="Frame of an even white field.")
+@click.option(
+    "--dark",
+    multiple=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Frame with the lens covered.",
+)
+@click.option(
+    "--flat",
+    multiple=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Frame of an even white field.",
+)
 @click.option(
     "--valid-days",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0, 36500, min_open=True),
+    type=click.FloatRange(0.1, 36500),
     help="Days after which devices refuse it.",
 )
 @click.option(
@@ -56,7 +74,9 @@ def command() -> None:
     type=click.FloatRange(0, min_open=True),
     help="Largest mean residual of the patches, Delta E 2000.",
 )
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw what was measured, PNG.")
+@click.option(
+    "--picture", type=click.Path(readable=False, path_type=Path), help="Draw what was measured, PNG."
+)
 @click.option("--overwrite", is_flag=True, help="Replace what exists.")
 @click.option("--json", "as_json", is_flag=True, help="Print the calibration.")
 def calibrate(
@@ -115,24 +135,35 @@ def calibrate(
 
 
 @command.command("check")
-@click.argument("calibration", type=click.Path(path_type=Path))
-@click.argument("photo", type=click.Path(path_type=Path))
+@click.argument("calibration", type=click.Path(readable=False, path_type=Path))
+@click.argument("photo", type=click.Path(readable=False, path_type=Path))
 @click.option("--max-residual", default=5.0, show_default=True, type=click.FloatRange(0, min_open=True))
 @click.option("--max-drift", default=3.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--max-gain",
+    default=1.5,
+    show_default=True,
+    type=click.FloatRange(1, min_open=True),
+    help="Largest factor, up or down, by which the light of the white patch may have changed.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def check(calibration: Path, photo: Path, max_residual: float, max_drift: float, as_json: bool) -> None:
+def check(
+    calibration: Path, photo: Path, max_residual: float, max_drift: float, max_gain: float, as_json: bool
+) -> None:
     """Say whether CALIBRATION still holds for PHOTO, which shows the same chart or white patch.
 
-    Limits are means over the patches, Delta E 2000. Exit code 3 where one is passed, or it has expired.
+    Limits of residual and drift are means over the patches, Delta E 2000. Exit code 3 where a limit is
+    passed, PHOTO is of another size, or the calibration has expired; 7 where it was altered.
     """
     import dataclasses
 
     from analyte.contract.colour_calibration import load_calibration
     from analyte.contract.errors import InputError
+    from analyte.runtime.colour.calibrating import CheckLimits
     from analyte.runtime.colour.calibrating import check as compare
 
     loaded, maps = load_calibration(calibration)
-    found = compare(loaded, maps, photo, max_residual=max_residual, max_drift=max_drift)
+    found = compare(loaded, maps, photo, CheckLimits(max_residual, max_drift, max_gain))
     if as_json:
         rows = dataclasses.asdict(found)
         for key in ("residual", "residual_then", "drift"):
@@ -148,6 +179,9 @@ def check(calibration: Path, photo: Path, max_residual: float, max_drift: float,
             "colour "
             "calibrate",
         )
+
+
+command.add_command(correct)
 
 
 def _corners(text: str) -> Float64Array:

@@ -8,16 +8,21 @@ from pathlib import Path
 
 import click
 
-from analyte.contract.errors import AnalyteError
+from analyte.contract.errors import AnalyteError, CameraError
+from analyte.runtime.commands.profile_path import PROFILE
 
 
 @click.command()
-@click.option("--device", required=True, type=click.Path(path_type=Path), help="Device profile (TOML).")
+@click.option("--device", required=True, type=PROFILE, help="Device profile (TOML).")
 @click.option(
-    "--bundle", type=click.Path(path_type=Path), help="Bundle to run; else what bundles.folder runs."
+    "--bundle",
+    type=click.Path(readable=False, path_type=Path),
+    help="Bundle to run; else what bundles.folder runs.",
 )
 @click.option("--source", help="Camera index, video, folder of pictures or URL; else the profile's.")
-@click.option("--store", type=click.Path(path_type=Path), help="SQLite file; else the profile's.")
+@click.option(
+    "--store", type=click.Path(readable=False, path_type=Path), help="SQLite file; else the profile's."
+)
 @click.option("--max-readings", type=click.IntRange(min=1), help="Stop after so many readings.")
 def command(
     device: Path, bundle: Path | None, source: str | None, store: Path | None, max_readings: int | None
@@ -38,7 +43,9 @@ def command(
         try:
             reason = run_daemon(options, JsonLines(sys.stdout.buffer), stop, _report, tally)
         except AnalyteError as error:
-            _report(f"stopped: {error.what} ({tally})")
+            # Where nothing was measured yet, the error's own line says it all.
+            if tally.readings or isinstance(error, CameraError):
+                _report(f"stopped: {error.what} ({tally})")
             raise
         finally:
             _forget_dead_stdout()

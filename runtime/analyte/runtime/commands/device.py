@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.runtime.device.finding import Finding
     from analyte.runtime.device.tuning import Tuned
-
-_PROFILE = click.Path(path_type=Path)
 
 
 @click.group("device")
@@ -39,25 +40,28 @@ def list_profiles(as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("profile", type=_PROFILE)
+@click.argument("profile", type=PROFILE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(profile: Path, as_json: bool) -> None:
     """Print PROFILE as it takes effect, defaults included. Passwords in stream addresses are left out."""
     from analyte.contract.profile import load_profile
     from analyte.runtime.device.effective import effective, effective_lines
-    from analyte.runtime.device.shipped import find_profile
 
-    loaded = load_profile(find_profile(profile))
+    loaded = load_profile(profile)
     shown = json.dumps(effective(loaded), indent=2) if as_json else "\n".join(effective_lines(loaded))
     # Bytes: names such as µ must come out whatever the locale is.
     click.echo(shown.encode())
 
 
 @command.command("check")
-@click.argument("profile", type=_PROFILE)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Also open this bundle and self-test it.")
+@click.argument("profile", type=PROFILE)
+@click.option(
+    "--bundle",
+    type=click.Path(readable=False, path_type=Path),
+    help="Also open this bundle and self-test it.",
+)
 @click.option("--source", help="Look for this camera, file or stream; else the profile's.")
-@click.option("--source-test", is_flag=True, help="Take one frame from the source.")
+@click.option("--source-test", is_flag=True, help="Take a frame; try region and white patch.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def check(
@@ -80,14 +84,12 @@ def check(
     """
     from analyte.runtime.device.checks import CheckOptions, check_device
     from analyte.runtime.device.finding import exit_code
-    from analyte.runtime.device.shipped import find_profile
 
-    path = find_profile(profile)
-    findings = check_device(path, CheckOptions(bundle, source, source_test))
+    findings = check_device(profile, CheckOptions(bundle, source, source_test))
     code = exit_code(findings)
     if as_json:
         rows = [dataclasses.asdict(finding) for finding in findings]
-        shown = {"passed": code == 0, "profile": str(path), "findings": rows}
+        shown = {"passed": code == 0, "profile": str(profile), "findings": rows}
         click.echo(json.dumps(shown, indent=2))
     else:
         click.echo("\n".join(_lines(findings)).encode())
@@ -95,9 +97,14 @@ def check(
 
 
 @command.command("tune")
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--device", required=True, type=_PROFILE, help="Profile to tune.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write here; else into the profile.")
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
+@click.option("--device", required=True, type=PROFILE, help="Profile to tune.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False, path_type=Path),
+    help="Write here; else into the profile.",
+)
 @click.option("--dry-run", is_flag=True, help="Measure and show, write nothing.")
 @click.option("--repeats", type=click.IntRange(1), help="Timed runs of each case [default: 2.5 s of each].")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -113,25 +120,30 @@ def tune_profile(
     from analyte.contract.output_file import staged_file
     from analyte.contract.profile import load_profile
     from analyte.runtime.device.editing import edit_engine
-    from analyte.runtime.device.shipped import find_profile
+    from analyte.runtime.device.shipped import is_shipped
     from analyte.runtime.device.tuning import changes_for, tune
     from analyte.runtime.progress import progress
     from analyte.runtime.trust import open_for_use
 
-    path = find_profile(device)
-    if output is None and not dry_run and path != device:
-        raise click.UsageError("a shipped profile is not changed: name a file with -o OUT")
-    profile = load_profile(path)
+    if output is None and not dry_run:
+        if is_shipped(device):
+            raise click.UsageError("a shipped profile is not changed: name a file with -o OUT")
+        # Its place would be taken by a new file, which no permission of its own prevents.
+        if device.exists() and not device.stat().st_mode & stat.S_IWUSR:
+            raise ProfileError(
+                "is write-protected", where=device, fix="chmod u+w it, or write elsewhere: -o OUT"
+            )
+    profile = load_profile(device)
     if output is not None and output.exists():
         raise ProfileError("exists already", where=output, fix="Choose another name")
-    text = path.read_bytes().decode("utf-8-sig")
+    text = device.read_bytes().decode("utf-8-sig")
     # Before minutes of measuring: an edit of nothing finds out whether it can be edited.
-    edit_engine(text, {}, where=path)
-    opened = open_for_use(bundle, profile, where=path)
+    edit_engine(text, {}, where=device)
+    opened = open_for_use(bundle, profile, where=device)
     with progress("tune") as on_progress:
-        tuned = tune(opened, profile, where=path, repeats=repeats, on_progress=on_progress)
-    edited = edit_engine(text, changes_for(tuned, profile.engine), where=path)
-    target = None if dry_run else output or path
+        tuned = tune(opened, profile, where=device, repeats=repeats, on_progress=on_progress)
+    edited = edit_engine(text, changes_for(tuned, profile.engine), where=device)
+    target = None if dry_run else output or device
     if target is not None:
         with staged_file(target, overwrite=output is None) as file:
             file.write(edited.encode("utf-8"))

@@ -33,7 +33,9 @@ def tail(store: Path, device: Path | None, lines: int, follow: bool, as_json: bo
     "--key", "keys", multiple=True, help="Public key of the device, or the file of one; else any key will do."
 )
 @click.option(
-    "--heads", type=click.Path(path_type=Path), help="Heads that were kept elsewhere; else STORE.heads."
+    "--heads",
+    type=click.Path(readable=False, path_type=Path),
+    help="Heads that were kept elsewhere; else STORE.heads.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 def verify(
@@ -62,7 +64,7 @@ def verify(
 
 @command.command()
 @store_options
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(readable=False, path_type=Path))
 @click.option("--since", help="Captured at this time or later, such as 2026-03-01 or 2026-03-01T08:30 (UTC).")
 @click.option("--until", help="Captured before this time.")
 @click.option("--refused/--valid", default=None, help="Only refused readings, or only those with a value.")

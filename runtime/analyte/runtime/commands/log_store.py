@@ -9,6 +9,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -18,10 +20,8 @@ def store_options(
 ) -> Callable[P, R]:
     """Add ``--store`` and ``--device``; call ``function`` with the store's path and the profile's."""
 
-    @click.option("--store", type=click.Path(path_type=Path), help="The store's SQLite file.")
-    @click.option(
-        "--device", type=click.Path(path_type=Path), help="Profile that names it, from the folder you are in."
-    )
+    @click.option("--store", type=click.Path(readable=False, path_type=Path), help="The store's SQLite file.")
+    @click.option("--device", type=PROFILE, help="Profile that names it, from the folder you are in.")
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         store, device = kwargs.pop("store"), kwargs.pop("device")

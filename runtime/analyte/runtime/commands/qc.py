@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _bundle_option = click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="Bundle that the device runs; else that of the newest control.",
 )
 
@@ -62,7 +62,13 @@ def status(device: Path, bundle: Path | None, store: Path | None, as_json: bool)
 @store_option
 @click.option("--material", help="Only this one; else all.")
 @click.option("--last", type=click.IntRange(1, 1000), default=60, show_default=True, help="Controls of each.")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="SVG file to write.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="SVG file to write.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace it.")
 @json_option
 def chart(
@@ -110,12 +116,10 @@ def release(device: Path, store: Path | None, who: str | None, why: str, as_json
 def _opened(device: Path, bundle: Path | None) -> tuple[DeviceProfile, Path, str]:
     """Return the profile, its file, and the bundle's id, empty where none is given."""
     from analyte.contract.profile import load_profile
-    from analyte.runtime.device.shipped import find_profile
     from analyte.runtime.trust import open_for_use
 
-    path = find_profile(device)
-    profile = load_profile(path)
-    return profile, path, "" if bundle is None else open_for_use(bundle, profile, where=path).id
+    profile = load_profile(device)
+    return profile, device, "" if bundle is None else open_for_use(bundle, profile, where=device).id
 
 
 def _status_text(found: Status) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command("measure")
-@click.argument("images", metavar="[IMAGE...]", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("images", metavar="[IMAGE...]", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @device_option
 @bundle_option
 @store_option
@@ -53,14 +53,13 @@ def measure(
     """
     from analyte.contract.event import Role
     from analyte.runtime.control.bench import Bench
-    from analyte.runtime.device.shipped import find_profile
 
     if images and source is not None:
         raise click.UsageError("IMAGEs and --source exclude each other")
-    name, path = person(who), find_profile(device)
+    name = person(who)
     with (
-        prepared(path, bundle, str(images[0]) if images else source) as ready,
-        opened_control(ready.profile, path, store, ready.opened.bundle.id, create=True) as control,
+        prepared(device, bundle, str(images[0]) if images else source) as ready,
+        opened_control(ready.profile, device, store, ready.opened.bundle.id, create=True) as control,
     ):
         # Before anybody waits for a camera.
         control.material(material)

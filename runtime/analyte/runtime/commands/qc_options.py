@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.contract.profile import DeviceProfile
     from analyte.runtime.control.quality_control import QualityControl
     from analyte.runtime.daemon import Prepared
 
 F = TypeVar("F", bound=Callable[..., Any])
-_PATH = click.Path(path_type=Path)
+_PATH = click.Path(readable=False, path_type=Path)
 
-device_option = click.option("--device", required=True, type=_PATH, help="Device profile (TOML).")
+device_option = click.option("--device", required=True, type=PROFILE, help="Device profile (TOML).")
 bundle_option = click.option("--bundle", required=True, type=_PATH, help="Bundle that the device runs.")
 store_option = click.option("--store", type=_PATH, help="SQLite file; else the profile's.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -76,13 +76,12 @@ def recalibrate(
         _change(device, bundle, store, who, why, undo=undo, as_json=as_json)
         return
     from analyte.runtime.control.bench import Bench
-    from analyte.runtime.device.shipped import find_profile
 
-    name, path = person(who), find_profile(device)
-    with prepared(path, bundle, str(standards[0][1])) as ready:
+    name = person(who)
+    with prepared(device, bundle, str(standards[0][1])) as ready:
         bench = Bench(ready, well, lambda: None)
         readings = [(known, bench.pictures([path])) for known, path in standards]
-        with opened_control(ready.profile, path, store, ready.opened.bundle.id, create=True) as control:
+        with opened_control(ready.profile, device, store, ready.opened.bundle.id, create=True) as control:
             found = [control.standard_of(known, reading) for known, reading in readings]
             label = ready.opened.bundle.manifest.label
             record = control.recalibrate(method, found, label, name, Role.SUPERVISOR, why, weighted=weighted)
@@ -95,13 +94,11 @@ def _change(
     """Undo, or only show."""
     from analyte.contract.event import Role
     from analyte.contract.profile import load_profile
-    from analyte.runtime.device.shipped import find_profile
     from analyte.runtime.trust import open_for_use
 
-    path = find_profile(device)
-    profile = load_profile(path)
-    opened = open_for_use(bundle, profile, where=path)
-    with opened_control(profile, path, store, opened.id, create=False) as control:
+    profile = load_profile(device)
+    opened = open_for_use(bundle, profile, where=device)
+    with opened_control(profile, device, store, opened.id, create=False) as control:
         if undo:
             control.undo(person(who), Role.SUPERVISOR, why)
         record, remark, history = control.recalibration(), control.invalid_recalibration(), control.history()

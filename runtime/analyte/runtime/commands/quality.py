@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.runtime.regions.protocol import RegionFinder
 
 
 @click.command()
-@click.argument("path", metavar="DATASET|FOLDER", type=click.Path(path_type=Path))
-@click.option("--device", type=click.Path(path_type=Path), help="Find the regions as this profile says.")
+@click.argument("path", metavar="DATASET|FOLDER", type=click.Path(readable=False, path_type=Path))
+@click.option("--device", type=PROFILE, help="Find the regions as this profile says.")
 @click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
 @click.option(
     "--false-alarms",
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of good photographs that may be flagged, all figures together.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the section into this file.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(readable=False, path_type=Path),
+    help="Write the section into this file.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace that file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
@@ -57,6 +64,12 @@ def command(
         click.echo(
             f"analyte quality: {len(collected.left_out)} of {len(photographs)} photographs cannot be used; "
             f"the first: {collected.left_out[0]}",
+            err=True,
+        )
+    if len(collected.names) < FEWEST and collected.copies:
+        click.echo(
+            f"analyte quality: {len(collected.copies)} photographs are copies of others and do not count; "
+            f"the first: {collected.copies[0]}",
             err=True,
         )
     learned = learn(collected.figures, false_alarms=false_alarms)

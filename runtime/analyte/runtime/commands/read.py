@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 if TYPE_CHECKING:
     from analyte.contract.bundle import Bundle
     from analyte.contract.manifest import Artifact
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--device", type=click.Path(path_type=Path), help="Measure as this profile says.")
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path)
+)
+@click.option("--device", type=PROFILE, help="Measure as this profile says.")
 @click.option("--artifact", "name", help="Artifact to run; else the first whose engine is installed.")
 @click.option("--threads", type=click.IntRange(1, 256), help="Threads of the engine; 1 without a profile.")
 @click.option("--region", "regions", multiple=True, help="x,y,w,h or VIEW=x,y,w,h in pixels; repeatable.")
@@ -30,11 +34,13 @@ if TYPE_CHECKING:
 @click.option(
     "--covariates",
     "table",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     help="CSV with a column path and covariates, such as labels.csv; goes before --covariate.",
 )
 @click.option(
-    "--store", type=click.Path(path_type=Path), help="SQLite file with --device; else the profile's."
+    "--store",
+    type=click.Path(readable=False, path_type=Path),
+    help="SQLite file with --device; else the profile's.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of readings.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -77,6 +83,8 @@ def command(
     if store is not None and device is None:
         raise click.UsageError("--store goes with --device")
     profile = load_profile(device) if device is not None else None
+    if profile is not None:
+        _say_what_is_not_used(profile)
     opened = open_for_use(bundle, profile, where=device)
     views = opened.manifest.views
     boxes = parse_regions(regions, views)
@@ -104,7 +112,8 @@ def command(
             if control is not None:
                 settings = replace(settings, recalibration=control.recalibration)
             pipeline = Pipeline(opened, artifact, engine, settings)
-            results = list(read_samples(pipeline, samples, beside))
+            camera = None if profile is None else profile.camera
+            results = list(read_samples(pipeline, samples, beside, camera))
             if control is not None:
                 admitted = control.admitted([reading for reading, _ in results])
                 results = [(reading, bad) for reading, (_, bad) in zip(admitted, results, strict=True)]
@@ -164,6 +173,21 @@ def _open(
         info = engine.info
         _report(f"artifact {artifact.name} on {info.library} {info.version}, provider {info.provider}")
     return artifact, engine
+
+
+def _say_what_is_not_used(profile: DeviceProfile) -> None:
+    """Say which demands of a profile hold for a camera and its frames, and not for photographs."""
+    from analyte.contract.sections.camera import ControlsSection
+
+    # Of the camera, its size holds for photographs too: regions are in pixels.
+    unused = ["camera.controls"] if profile.camera.controls != ControlsSection() else []
+    unused += [f"measure.frames = {profile.measure.frames}"] if profile.measure.frames > 1 else []
+    if profile.measure.max_spread is not None:
+        unused.append("measure.max_spread")
+    if profile.quality.motion is not None:
+        unused.append("quality.motion")
+    if unused:
+        _report(f"each picture is a reading of its own; of the profile, {', '.join(unused)} is not used")
 
 
 def _print(readings: list[Reading], *, as_json: bool, as_csv: bool) -> None:

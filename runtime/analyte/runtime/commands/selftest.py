@@ -8,10 +8,12 @@ from pathlib import Path
 
 import click
 
+from analyte.runtime.commands.profile_path import PROFILE
+
 
 @click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--device", type=click.Path(path_type=Path), help="Test what this profile runs, as it runs it.")
+@click.argument("bundle", type=click.Path(readable=False, path_type=Path))
+@click.option("--device", type=PROFILE, help="Test what this profile runs, as it runs it.")
 @click.option("--artifact", "names", multiple=True, help="Test this artifact; may be given more than once.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(bundle: Path, device: Path | None, names: tuple[str, ...], as_json: bool) -> None:

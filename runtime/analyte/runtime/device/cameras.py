@@ -9,8 +9,10 @@ import stat
 import struct
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import AnalyteError, CameraError, UnavailableError
 from analyte.contract.profile import DeviceProfile
 from analyte.runtime.device.finding import Finding, missing, ok, refused, warning
@@ -27,17 +29,24 @@ _HAS_DEVICE_CAPS = 0x80000000
 _GROUP = "sudo usermod -aG video $USER, then log in anew"
 
 
-def check_camera(profile: DeviceProfile, source: str | None, *, test: bool) -> Finding:
+def check_camera(
+    profile: DeviceProfile,
+    source: str | None,
+    *,
+    test: bool,
+    on_frame: Callable[[UInt8Array], object] = lambda pixels: None,
+) -> Finding:
     """Look for the source of a profile, or for ``source`` in its place.
 
-    A stream is reached only with ``test``, which takes one frame from whatever the source is.
+    A stream is reached only with ``test``, which takes one frame from whatever the source is; ``on_frame``
+    gets its pixels, uint8 ``[H, W, 3]``, BGR.
     """
     text = source or profile.camera.source
     if text is None:
         fix = "Set camera.source, or pass --source to the daemon"
         return warning("camera", f"camera.source is not set; cameras here: {_cameras()}", fix)
     found = _look(text)
-    return _take_one(profile, text) if test and found.status != "missing" else found
+    return _take_one(profile, text, on_frame) if test and found.status != "missing" else found
 
 
 def _look(text: str) -> Finding:
@@ -131,7 +140,7 @@ def _cameras() -> str:
     return ", ".join(found) or "none"
 
 
-def _take_one(profile: DeviceProfile, text: str) -> Finding:
+def _take_one(profile: DeviceProfile, text: str, on_frame: Callable[[UInt8Array], object]) -> Finding:
     from analyte.runtime.sources.registry import open_source
 
     start_s = time.monotonic()
@@ -146,6 +155,7 @@ def _take_one(profile: DeviceProfile, text: str) -> Finding:
     if frame is None:
         fix = "Look at the source with another program"
         return missing("camera", f"{printable(text)} gave no usable frame", fix, CameraError)
+    on_frame(frame.pixels)
     height, width = frame.pixels.shape[:2]
     took_s = time.monotonic() - start_s
     return ok("camera", f"{printable(text)}: a frame of {width}x{height} after {took_s:.2f} s")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import AnalyteError, ParityError, UnavailableError
 from analyte.contract.profile import DeviceProfile, load_profile
 from analyte.runtime.device.cameras import check_camera
@@ -25,7 +26,7 @@ class CheckOptions:
     source: str | None = None
     """Look for this camera in place of the profile's."""
     source_test: bool = False
-    """Take one frame from the source."""
+    """Take one frame from the source, and try region and white patch on it."""
 
 
 def check_device(path: Path, options: CheckOptions) -> list[Finding]:
@@ -34,10 +35,12 @@ def check_device(path: Path, options: CheckOptions) -> list[Finding]:
     Changes, installs and downloads nothing. Raises: ProfileError when the profile itself cannot be used.
     """
     profile = load_profile(path)
+    frames: list[UInt8Array] = []
     findings = [
         *check_engine(profile),
         check_threads(profile),
-        check_camera(profile, options.source, test=options.source_test),
+        check_camera(profile, options.source, test=options.source_test, on_frame=frames.append),
+        *(finding for pixels in frames for finding in _frame(profile, path, pixels, options.bundle)),
         check_memory(),
         check_clock(),
         *check_storage(profile.storage),
@@ -53,6 +56,20 @@ def check_device(path: Path, options: CheckOptions) -> list[Finding]:
         bundle = options.bundle
         findings.append(_attempt("bundle", lambda: _bundle(profile, path, bundle)))
     return findings
+
+
+def _frame(profile: DeviceProfile, path: Path, pixels: UInt8Array, bundle_path: Path | None) -> list[Finding]:
+    """Try region and white patch on a frame."""
+    from analyte.contract.bundle import open_bundle
+    from analyte.runtime.device.frame import check_frame
+
+    views = None
+    if bundle_path is not None:
+        try:
+            views = open_bundle(bundle_path).manifest.views
+        except AnalyteError:
+            return []  # the check of the bundle says what is wrong with it
+    return check_frame(profile, path, pixels, views)
 
 
 def _attempt(check: str, act: Callable[[], str]) -> Finding:

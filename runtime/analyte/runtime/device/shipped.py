@@ -35,17 +35,23 @@ def shipped_profiles() -> list[ShippedProfile]:
 def find_profile(given: Path) -> Path:
     """Return the file of a profile: a path, or the name of a shipped one such as ``raspberry-pi-5``.
 
-    A file of that name counts first. Raises: ProfileError naming the profiles that there are.
+    A file of that name counts first; a folder does not. Raises: ProfileError naming the profiles that there
+    are.
     """
-    if given.exists() or len(given.parts) != 1:
+    if given.exists() and not given.is_dir():
         return given
     names = {profile.name: Path(profile.path) for profile in shipped_profiles()}
-    found = names.get(given.name.removesuffix(".toml"))
+    found = names.get(given.name.removesuffix(".toml")) if len(given.parts) == 1 else None
     if found is None:
         raise ProfileError(
             "there is no such profile", where=given, expected=f"a file or one of {', '.join(names)}"
         )
     return found
+
+
+def is_shipped(path: Path) -> bool:
+    """Return whether a profile's file is one that analyte brings."""
+    return path.resolve().parent in {folder.resolve() for folder in _FOLDERS}
 
 
 def _folder() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class Collected:
     """By name, ``[N, V]``, finite; light as a level, 0 to 1."""
     left_out: tuple[str, ...]
     """The others, each with the reason, for people."""
+    copies: tuple[str, ...] = ()
+    """Those that are bit for bit the same as another one: they tell nothing new and do not count."""
 
 
 def find_photographs(path: Path) -> tuple[list[Photograph], tuple[str, ...] | None]:
@@ -85,8 +88,17 @@ def collect(
     names: list[str] = []
     rows: list[list[list[float]]] = []
     left_out: list[str] = []
+    copies: list[str] = []
+    first: dict[str, str] = {}
+    digest = lru_cache(maxsize=None)(_digest)
     read = lru_cache(maxsize=1)(read_image)
     for photograph in photographs:
+        seen = " ".join([*map(digest, photograph.paths), str(sorted(photograph.regions.items()))])
+        original = first.setdefault(seen, photograph.name)
+        if original != photograph.name:
+            copies.append(f"{photograph.name} is {original}")
+            on_progress(1 / len(photographs))
+            continue
         try:
             for site, looks in _looks(photograph, views, finder, read):
                 name = f"{photograph.name} {site}".strip()
@@ -107,7 +119,8 @@ def collect(
             left_out.append(f"{photograph.name}: {refusal.detail}")
         on_progress(1 / len(photographs))
     table = np.array(rows, np.float64).reshape(len(rows), len(LEARNED), len(views))
-    return Collected(tuple(names), {name: table[:, at] for at, name in enumerate(LEARNED)}, tuple(left_out))
+    figures_by_name: dict[FigureName, Float64Array] = {name: table[:, at] for at, name in enumerate(LEARNED)}
+    return Collected(tuple(names), figures_by_name, tuple(left_out), tuple(copies))
 
 
 def _looks(
@@ -131,6 +144,14 @@ def _looks(
 def _look(part: Located, at: int, view: str, path: Path) -> Look:
     box = part.sites[at].boxes.get(view)
     return Look(part.pixels, box, preprocess(part.pixels, _CUT_OUT, box, where=path))
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of a file; of one that cannot be read, its name, for nothing equals it."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return str(path)
 
 
 def _number(figure: float | None) -> float:

@@ -75,9 +75,10 @@ class Look:
 def focus(look: Look) -> float:
     """Return the root mean square difference of pixels two apart over sqrt(2) standard deviations.
 
-    That is sqrt(1 - r) for an autocorrelation of r over two pixels: 0 for a smooth picture, 1 for noise; NaN
-    for one colour. The numerator is Brenner's gradient (Brenner et al. 1976, J. Histochem. Cytochem. 24:100);
-    dividing by the variance frees it from brightness and from contrast, hence from the concentration.
+    That is sqrt(1 - r) for an autocorrelation of r over two pixels: 0 for a smooth picture, 1 for noise, and
+    for what would be more, such as squares of two pixels; NaN for one colour. The numerator is Brenner's
+    gradient (Brenner et al. 1976, J. Histochem. Cytochem. 24:100); dividing by the variance frees it from
+    brightness and from contrast, hence from the concentration.
     Grey levels, both directions, every n-th row so that 32 to 63 pairs are looked at where there are as many.
     """
     step = max(1, len(look.region) // _ROWS)
@@ -94,7 +95,7 @@ def focus(look: Look) -> float:
     left, right = here[:, :-_LAG], here[:, _LAG:]
     across = cv2.norm(left, right, cv2.NORM_L2SQR) / left.size
     down = cv2.norm(here, below, cv2.NORM_L2SQR) / here.size
-    return math.sqrt((across + down) / 2 / (2 * variance))
+    return min(1.0, math.sqrt((across + down) / 2 / (2 * variance)))
 
 
 def clipped(look: Look) -> float:

@@ -82,6 +82,9 @@ def to_table(collected: Collected, learned: Sequence[Learned], odd: Sequence[Odd
             right=frozenset((2, 3)),
         ),
     ]
+    if collected.copies:
+        lines.append(f"{len(collected.copies)} are copies of others and do not count:")
+        lines += [f"  {printable(what)}" for what in collected.copies[:_LEFT_OUT]]
     if collected.left_out:
         lines.append(f"{len(collected.left_out)} could not be used:")
         lines += [f"  {printable(why)}" for why in collected.left_out[:_LEFT_OUT]]
@@ -108,6 +111,7 @@ def as_record(
         },
         "worst": [asdict(one) for one in odd[:_WORST]],
         "left_out": list(collected.left_out),
+        "copies": list(collected.copies),
     }
 
 

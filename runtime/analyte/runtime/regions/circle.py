@@ -21,12 +21,17 @@ _MOST_SHIFT = 0.07
 large, and lies as far from the middle as in a photograph that was not framed with care."""
 
 
+def search_of(section: CircleSection) -> CircleSearch:
+    """Return what searches frames for the circle of a section."""
+    return CircleSearch(section.x, section.y, section.radius, section.tolerance + _BEYOND)
+
+
 class CircleRegion:
     """A square around the well of each frame. Not for use by two threads at once."""
 
     def __init__(self, section: CircleSection, view: str) -> None:
         self._section, self._view = section, view
-        self._search = CircleSearch(section.x, section.y, section.radius, section.tolerance + _BEYOND)
+        self._search = search_of(section)
         self.names = ("",)
 
     def locate(self, pixels: UInt8Array) -> Located:
@@ -35,6 +40,7 @@ class CircleRegion:
         Raises: Refusal, also with BAD_FRAME where the square leaves the frame by more than a fourteenth.
         """
         section = self._section
+        self._check_size(pixels.shape[1], pixels.shape[0])
         found = self._search.find(pixels)
         expected = f"expected a well of radius {section.radius:g} px around {section.x:g}, {section.y:g}"
         if found is None:
@@ -46,6 +52,17 @@ class CircleRegion:
             raise Refusal(Reason.MOVED, f"{expected}, each within {allowed:g} px; {got}")
         box, coverage = self._square(found, pixels.shape[1], pixels.shape[0])
         return Located(pixels, (Site("", {self._view: box}, coverage),))
+
+    def _check_size(self, width: int, height: int) -> None:
+        """Refuse frames in which the well cannot be where it is expected: they are of another size."""
+        section = self._section
+        least = (1 - section.tolerance) * section.radius
+        if section.x + least > width or section.y + least > height:
+            raise Refusal(
+                Reason.BAD_FRAME,
+                f"expected a frame that holds a well of radius {section.radius:g} px around {section.x:g}, "
+                f"{section.y:g}; got a frame of {width}x{height}",
+            )
 
     def _square(self, found: Circle, width: int, height: int) -> tuple[Box, float]:
         """Return the square within the frame, pixels, and the share of the one around the well that it

@@ -31,10 +31,7 @@ class MarkerRegions:
         """
         self._section, self._inner = section, inner
         self.names = inner.names
-        parameters = cv2.aruco.DetectorParameters()
-        # Lines through the contour: on small markers the window around a corner holds parts of the code.
-        parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
-        self._detector = cv2.aruco.ArucoDetector(_dictionary(section, where), parameters)
+        self._detector = detector_of(section, where=where)
         self._picture: UInt8Array = np.empty((section.height, section.width, 3), np.uint8)
         right, bottom = section.width, section.height
         # The coordinates of sections count from the edge of the first pixel, OpenCV's from its centre.
@@ -93,14 +90,22 @@ class MarkerRegions:
             return
         distances = np.hypot(*(centres - np.array(self._section.expected, np.float32)).T)
         worst = int(distances.argmax())
-        if distances[worst] > self._section.tolerance_px:
+        if distances[worst] > self._section.allowed_px:
             x, y = self._section.expected[worst]
             raise Refusal(
                 Reason.MOVED,
                 f"expected marker {self._section.ids[worst]} ({_CORNERS[worst]}) within "
-                f"{self._section.tolerance_px:g} px of {x:g}, {y:g}; got it at "
+                f"{self._section.allowed_px:g} px of {x:g}, {y:g}; got it at "
                 f"{centres[worst, 0]:.1f}, {centres[worst, 1]:.1f}",
             )
+
+
+def detector_of(section: MarkerSection, *, where: object) -> cv2.aruco.ArucoDetector:
+    """Return what finds the markers of a section. Raises: ProfileError as `MarkerRegions`."""
+    parameters = cv2.aruco.DetectorParameters()
+    # Lines through the contour: on small markers the window around a corner holds parts of the code.
+    parameters.cornerRefinementMethod = cv2.aruco.CORNER_REFINE_CONTOUR
+    return cv2.aruco.ArucoDetector(_dictionary(section, where), parameters)
 
 
 def _crossing(quad: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> tuple[float, float]:

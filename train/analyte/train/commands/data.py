@@ -38,7 +38,7 @@ def _dataset_options(function: _Command) -> _Command:
             type=click.IntRange(8, 1024),
             help="Edge of the network's picture, px [default: as training].",
         ),
-        click.argument("dataset", type=click.Path(path_type=Path)),
+        click.argument("dataset", type=click.Path(readable=False, path_type=Path)),
     ):
         function = decorate(function)
     return function
@@ -83,7 +83,7 @@ def check(dataset: Path, size: int | None, unit: str | None, analyte: str | None
 @_dataset_options
 @click.option(
     "--picture",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(readable=False, path_type=Path, dir_okay=False),
     metavar="FILE.png",
     help="Also draw the set: samples by value, values by split, colours by session [default: no picture].",
 )

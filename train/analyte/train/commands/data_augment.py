@@ -18,8 +18,10 @@ _SIZE = 64
 
 
 @click.command("augment")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="PNG file to write.")
+@click.argument("dataset", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False, path_type=Path), help="PNG file to write."
+)
 @click.option(
     "--augment",
     type=click.Choice(_DOMAINS),

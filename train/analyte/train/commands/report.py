@@ -14,9 +14,11 @@ from analyte.train.tensorflow_start import start_tensorflow
 
 
 @click.command("report")
-@click.argument("run", type=click.Path(path_type=Path))
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="HTML file to write.")
+@click.argument("run", type=click.Path(readable=False, path_type=Path))
+@click.argument("dataset", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False, path_type=Path), help="HTML file to write."
+)
 @click.option(
     "--split",
     type=click.Choice(("val", "test")),

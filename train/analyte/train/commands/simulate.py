@@ -20,7 +20,7 @@ from analyte.train.simulator.spectra import CAMERAS
 
 
 @click.command("simulate")
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(readable=False, path_type=Path))
 @click.option("--samples", "-n", default=1000, show_default=True, help="Number of specimens.")
 @click.option("--seed", default=0, show_default=True, help="The same seed gives the same pictures.")
 @click.option("--size", default=DEFAULT_SIZE_PX, show_default=True, help="Edge of the pictures, pixels.")
@@ -35,7 +35,7 @@ from analyte.train.simulator.spectra import CAMERAS
 @click.option("--camera", type=click.Choice(CAMERAS), default=CAMERAS[0], show_default=True)
 @click.option(
     "--clip",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE",
     help="Also film known concentrations (.avi).",
 )

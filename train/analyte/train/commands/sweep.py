@@ -33,11 +33,13 @@ _SHOWN = 4
 
 
 @click.command("sweep")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Folder to write.")
+@click.argument("dataset", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False, path_type=Path), help="Folder to write."
+)
 @click.option(
     "--space",
-    type=click.Path(path_type=Path),
+    type=click.Path(readable=False, path_type=Path),
     metavar="FILE",
     help="TOML: options of analyte train, each a value, a list, or {low, high, log} [default: built in].",
 )

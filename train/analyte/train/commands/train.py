@@ -35,8 +35,10 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
 
 
 @click.command("train")
-@click.argument("dataset", type=click.Path(path_type=Path))
-@click.option("-o", "--out", required=True, type=click.Path(path_type=Path), help="Run folder to write.")
+@click.argument("dataset", type=click.Path(readable=False, path_type=Path))
+@click.option(
+    "-o", "--out", required=True, type=click.Path(readable=False, path_type=Path), help="Run folder to write."
+)
 @click.option(
     "--recipe", default="isotropic", show_default=True, help="Network architecture; see analyte recipes."
 )
@@ -69,7 +71,7 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
 )
 @click.option(
     "--weights",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(exists=True, dir_okay=False, readable=False, path_type=Path),
     help="File of weights that a transfer recipe starts from [default: none; nothing is downloaded].",
 )
 @click.option(
