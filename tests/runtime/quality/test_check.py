@@ -177,6 +177,17 @@ class TestMotion:
         for pixels in (frame(), np.roll(frame(), 30, axis=1)):
             assert examine(both, pixels)[0].figures == {"coverage": 1.0}
 
+    def test_against_the_last_frame_that_was_good_enough(self) -> None:
+        moving = check(motion={"refuse_above": 0.05}, light={"level": 0.6, "refuse_below": 0.9})
+        dark = np.roll(frame(right=60), 30, axis=1)
+        exchanged = frame()
+        exchanged[8:56, 8:32] = 220
+        reasons = [
+            examine(moving, pixels)[0].reason
+            for pixels in (frame(), dark, frame(), dark, exchanged, exchanged)
+        ]
+        assert reasons == [None, Reason.LIGHT, None, Reason.LIGHT, Reason.MOTION, None]
+
     def test_after_a_black_frame(self) -> None:
         moving = check(motion={"refuse_above": 0.05})
         examine(moving, np.zeros((64, 128, 3), np.uint8))

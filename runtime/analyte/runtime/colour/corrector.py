@@ -142,7 +142,8 @@ def _root_polynomial(light: Float32Array, matrix: Float64Array, out: Float32Arra
 
 
 def _check_gains(gains: Float64Array) -> None:
-    if float(gains.max()) > LARGEST_GAIN or float(gains.min()) < 1.0 / LARGEST_GAIN:
+    # Written so that a NaN is refused.
+    if not (float(gains.max()) <= LARGEST_GAIN and float(gains.min()) >= 1.0 / LARGEST_GAIN):
         shown = ", ".join(f"{gain:.2f}" for gain in gains)
         raise Refusal(
             Reason.COLOUR,

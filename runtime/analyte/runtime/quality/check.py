@@ -29,7 +29,11 @@ class Finding:
 
 
 class LimitCheck:
-    """Measures the figures that have limits. Remembers the cut-outs of the frame before."""
+    """Measures the figures that have limits. Remembers the cut-outs of the frame before.
+
+    Of a site that is refused for anything but motion it keeps the frame before that: a good picture that
+    follows a blurred or a dark one has not moved.
+    """
 
     def __init__(self, limits: Mapping[FigureName, Limits], *, light_level: float = 1.0) -> None:
         """``light_level``: level of the surround where the light's ratio is 1, 0 to 1."""
@@ -58,7 +62,12 @@ class LimitCheck:
             verdicts.append(self._verdict(looks, views))
         if "motion" in self._limits:
             # A copy: the pipeline cuts the next frame into the same buffer.
-            self._before[tuple(views)] = pictures.copy()
+            remembered = pictures.copy()
+            for at, verdict in enumerate(verdicts):
+                # What moved is remembered: a specimen that was exchanged is refused once, not for ever.
+                if before is not None and verdict.reason not in (None, Reason.MOTION):
+                    remembered[at] = before[at]
+            self._before[tuple(views)] = remembered
         return verdicts
 
     def _verdict(self, looks: Sequence[Look], views: Sequence[str]) -> Verdict:
