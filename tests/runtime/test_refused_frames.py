@@ -48,6 +48,12 @@ def test_frames_of_an_earlier_run_count(tmp_path: Path) -> None:
     assert names(tmp_path) == [*kept, "notes.txt"]
 
 
+def test_what_a_power_cut_left_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "20260101T000000Z_abc.part").write_bytes(b"half")
+    RefusedFrames(tmp_path, 10**6)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_frame_larger_than_the_quota(tmp_path: Path) -> None:
     first = keep(RefusedFrames(tmp_path, 10**6), 0)
     with pytest.raises(OutputError, match="refused_frames_mb"):

@@ -110,6 +110,7 @@ class _Burst:
         if self.measured and _origin(self.measured[0]) != _origin(readings):
             # Another bundle or recalibration since: frames before make no reading with those after.
             self.measured.clear()
+            self._refused = False
         if not self.measured:
             self.start_s = frame.monotonic_s
         self.measured.append(readings)

@@ -12,6 +12,8 @@ from analyte.contract.output import from_os_error
 
 _SUFFIX = ".png"
 """Without loss: what was refused is to be measured again as it was."""
+_STAGED = ".part"
+"""Until it is whole."""
 
 
 class RefusedFrames:
@@ -23,6 +25,9 @@ class RefusedFrames:
         self._quota_bytes = quota_bytes
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            # What a power cut left half written.
+            for left in folder.glob(f"*{_STAGED}"):
+                left.unlink()
             # Names begin with the time of capture: their order is that of age.
             files = sorted(path for path in folder.iterdir() if path.suffix == _SUFFIX and path.is_file())
             self._files = [(path, path.stat().st_size) for path in files]
@@ -48,7 +53,7 @@ class RefusedFrames:
             )
         stamp = captured_at.partition("+")[0].replace(":", "").replace("-", "")
         path = self._folder / f"{stamp}Z_{reading_id[:8]}{_SUFFIX}"
-        staged = path.with_suffix(".part")
+        staged = path.with_suffix(_STAGED)
         try:
             self._make_room(data.nbytes)
             staged.write_bytes(data.tobytes())

@@ -208,3 +208,12 @@ def test_age_limit_passed_while_running(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(ColourCalibration, "age_days", lambda self: (later - self.created_at).days + 0.0 + 1)
     with pytest.raises(Refusal, match="at most 30 days"):
         corrector.correct(good, [PATCHES], rgb(good, PATCHES))
+
+
+def test_clock_set_back_while_running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aged(tmp_path, 1)
+    corrector = opened(tmp_path, white=WHITE)
+    good = chart_scene()
+    monkeypatch.setattr(ColourCalibration, "from_the_future", True)
+    with pytest.raises(Refusal, match="a clock that is later than the colour calibration"):
+        corrector.correct(good, [PATCHES], rgb(good, PATCHES))

@@ -64,6 +64,12 @@ class CalibratedColour:
 
     def _age_days(self) -> float:
         age_days = self._calibration.age_days()
+        # A clock that was set back would make an expired calibration young.
+        if self._calibration.from_the_future:
+            raise Refusal(
+                Reason.COLOUR,
+                f"expected a clock that is later than the colour calibration; got {-age_days:.1f} days before",
+            )
         if age_days > self._max_age_days:
             raise Refusal(
                 Reason.COLOUR,
