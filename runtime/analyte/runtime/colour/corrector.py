@@ -68,7 +68,7 @@ class CalibratedColour:
         if self._calibration.from_the_future:
             raise Refusal(
                 Reason.COLOUR,
-                f"expected a clock that is later than the colour calibration; got {-age_days:.1f} days before",
+                f"expected a clock that is later than the colour calibration, got {-age_days:.1f} days less",
             )
         if age_days > self._max_age_days:
             raise Refusal(
