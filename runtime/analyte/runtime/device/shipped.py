@@ -48,6 +48,11 @@ def find_profile(given: Path) -> Path:
     return found
 
 
+def shipped_file(name: str) -> Path:
+    """Return a file beside the profiles, such as ``systemd/analyte@.service``. Raises: ProfileError."""
+    return _folder() / name
+
+
 def _folder() -> Path:
     for folder in _FOLDERS:
         if folder.is_dir():
