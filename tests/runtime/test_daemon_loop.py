@@ -14,6 +14,7 @@ from analyte.contract.arrays import UInt8Array
 from analyte.contract.profile import MeasureSection
 from analyte.contract.reading import Reading
 from analyte.runtime.daemon import Loop
+from analyte.runtime.service.supervisor import nobody
 from analyte.runtime.sources.protocol import EndOfSource, Frame
 from analyte.runtime.stopping import StopRequest
 from runtime.store.readings import reading
@@ -73,6 +74,7 @@ def run(readings: Sequence[Reading], admit: Any, *, frames: int = 1) -> Recorded
         StopRequest(),
         MeasureSection(frames=frames),
         admit,
+        nobody(),
     )
     assert loop.run(0.0, None) == "end"
     return recorded
