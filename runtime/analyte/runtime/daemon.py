@@ -183,6 +183,10 @@ def _swap(
         opened = open_to_measure(path, ready.profile, report, where=options.device)
         return opened.runner(control.recalibration_of, ages=live)
 
+    def switched(bundle: str) -> None:
+        control.switch(bundle)
+        _report_control(control, report)
+
     limits = None
     if section.max_difference is not None:
         limits = ShadowLimits(section.shadow_readings, section.max_difference, section.max_refused)
@@ -193,7 +197,7 @@ def _swap(
         session.store,
         shadow_readings=section.shadow_readings,
         limits=limits,
-        switched=control.switch,
+        switched=switched,
         report=report,
     )
 

@@ -232,7 +232,24 @@ class TestDue:
     def test_one_of_another_bundle_does_not_count(self, device: Device) -> None:
         both(device)
         device.control = device.opened(OTHER)
-        assert reason(device) is Reason.CONTROL_DUE
+        (found,) = device.control.admitted([read(50.0, bundle=OTHER)])
+        assert found.reason is Reason.CONTROL_DUE
+
+    def test_after_a_swap_of_bundles(self, device: Device) -> None:
+        both(device)
+        device.control.recalibrate("offset", OFFSET, LABEL, *BOSS)
+        both(device)
+        assert reason(device) is None
+        # Whichever bundle made a reading, its own controls count.
+        old, new = device.control.admitted([read(50.0), read(50.0, bundle=OTHER)])
+        assert (old.reason, new.reason) == (None, Reason.CONTROL_DUE)
+        assert device.control.recalibration_of(OTHER) is None
+        device.control.switch(OTHER)
+        assert device.control.recalibration() is None
+        assert "does not hold for bundle" in device.control.status().remark
+        measured(device, "low", 20.0, bundle=OTHER)
+        measured(device, "high", 80.0, bundle=OTHER)
+        assert device.control.status().admitted
 
     def test_a_clock_that_was_set_back(self, device: Device) -> None:
         both(device)

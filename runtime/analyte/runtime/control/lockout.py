@@ -50,9 +50,9 @@ def due_text(
     return ""
 
 
-def withheld(reading: Reading, found: Obstacle) -> Reading:
-    """Return a reading without its value; one that is refused already keeps its own reason."""
-    if reading.refused:
+def withheld(reading: Reading, found: Obstacle | None) -> Reading:
+    """Return a reading without its value where there is an obstacle; a refused one keeps its own reason."""
+    if found is None or reading.refused:
         return reading
     return replace(
         reading,

@@ -88,7 +88,7 @@ class QualityControl:
             return self._ledger.recalibration_of(bundle)
 
     def switch(self, bundle: str) -> None:
-        """Take notice that another bundle runs from now on."""
+        """Take notice that another bundle runs from now on; controls of the one before do not count."""
         with self._lock:
             self._given_bundle = bundle
 
@@ -120,8 +120,13 @@ class QualityControl:
         with self._lock:
             self.refresh()
             left = list(readings) if self._request is None else self._answered(self._request, readings)
-            found = obstacle(self._ledger, self._section, self.bundle, self._now())
-            return left if found is None else [withheld(reading, found) for reading in left]
+            now = self._now()
+            # By the bundle that made a reading, for another may run since.
+            found = {
+                bundle: obstacle(self._ledger, self._section, bundle, now)
+                for bundle in {reading.bundle for reading in left}
+            }
+            return [withheld(reading, found[reading.bundle]) for reading in left]
 
     def expect(self, material: str, who: str, role: Role, *, site: str = "") -> Future[ControlRecord | None]:
         """Take the next reading that `admitted` is given as a control; for a daemon that holds the camera.

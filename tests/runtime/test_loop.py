@@ -13,7 +13,7 @@ import numpy as np
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.profile import MeasureSection
 from analyte.contract.reading import Reading
-from analyte.runtime.daemon import Loop
+from analyte.runtime.loop import Loop
 from analyte.runtime.service.supervisor import nobody
 from analyte.runtime.sources.protocol import EndOfSource, Frame
 from analyte.runtime.stopping import StopRequest
@@ -84,10 +84,13 @@ def version(number: int, recalibration: str) -> Reading:
     return replace(reading(number), recalibration=recalibration)
 
 
-def test_frames_before_a_recalibration_make_no_reading_with_those_after() -> None:
+def test_frames_before_a_recalibration_or_a_swap_make_no_reading_with_those_after() -> None:
     recorded = run([version(1, ""), version(8, "1"), version(9, "1"), version(10, "1")], list, frames=3)
     (combined,) = recorded.readings
     assert (combined.value, combined.frames, combined.recalibration) == (9.0, 3, "1")
+    other = replace(version(1, ""), bundle="cd" * 32)
+    (combined,) = run([other, version(8, ""), version(9, ""), version(10, "")], list, frames=3).readings
+    assert combined.value == 9.0
 
 
 def test_what_quality_control_gives_back_is_recorded() -> None:
