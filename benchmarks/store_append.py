@@ -2,8 +2,8 @@
 
     nice python benchmarks/store_append.py [--folder FOLDER]
 
-Prints one line of JSON: microseconds of processor time per reading in transactions of 1, 32 and 1000 readings,
-of the JSON alone, and of verifying. Waiting for the disk is not in it.
+Prints one line of JSON: microseconds of processor time per reading in transactions of 1, 32 and 1000
+readings, of the JSON alone, and of verifying. Waiting for the disk is not in it.
 """
 
 from __future__ import annotations
