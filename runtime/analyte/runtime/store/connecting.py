@@ -12,6 +12,7 @@ from analyte.runtime.store.schema import APPLICATION_ID, STORE_SCHEMA
 
 BUSY_S = 10.0
 """How long to wait for another program's transaction, seconds."""
+_NOT_ALLOWED = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM)
 
 
 def connect_to_write(path: Path) -> sqlite3.Connection:
@@ -45,6 +46,13 @@ def connect_to_read(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
+        if _primary(error) in _NOT_ALLOWED:
+            raise InputError(
+                "SQLite has to write beside a store to read it, and may not",
+                where=path,
+                got=error,
+                fix="Copy it with its .heads file into a folder of yours, or ask as the daemon's user",
+            ) from error
         raise in_words(error, path) from error
     except AnalyteError:
         if connection is not None:
@@ -117,11 +125,15 @@ def refuse_damaged(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def _primary(error: sqlite3.Error) -> int | None:
+    """Return SQLite's code; extended ones hold it in their low byte."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
+
+
 def in_words(error: sqlite3.Error, path: Path) -> AnalyteError:
     """Return what an error of SQLite means for whoever runs the device."""
-    code = getattr(error, "sqlite_errorcode", None)
-    # Extended codes hold the primary one in their low byte.
-    primary = code & 0xFF if isinstance(code, int) else None
+    primary = _primary(error)
     if primary == sqlite3.SQLITE_FULL:
         return OutputError("the disk is full", where=path, fix="Free some space and run again")
     if primary in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
@@ -130,7 +142,7 @@ def in_words(error: sqlite3.Error, path: Path) -> AnalyteError:
         )
     if primary == sqlite3.SQLITE_BUSY:
         return OutputError("another program holds the store", where=path, got=error, fix="Stop it")
-    if primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+    if primary in _NOT_ALLOWED:
         return OutputError(
             "the store cannot be opened for writing",
             where=path,
