@@ -17,6 +17,7 @@ from analyte.contract.sections.camera import CameraSection
 from analyte.contract.sections.colour import ColourSection
 from analyte.contract.sections.control import ControlSection
 from analyte.contract.sections.engine import EngineSection
+from analyte.contract.sections.mqtt import MqttSection
 from analyte.contract.sections.quality import QualitySection
 from analyte.contract.sections.region import RegionSection
 from analyte.contract.validation import in_words
@@ -131,6 +132,7 @@ class DeviceProfile(Section):
     storage: StorageSection = StorageSection()
     bundles: BundlesSection = BundlesSection()
     security: SecuritySection = SecuritySection()
+    mqtt: MqttSection | None = None
 
 
 def load_profile(path: Path) -> DeviceProfile:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,11 +18,11 @@ from analyte.contract.errors import InputError, OutputError, SettingsError, Unav
 from analyte.contract.output import check_output
 from analyte.contract.output_file import staged_file
 from analyte.contract.signature import KEY_NAME, SIGNATURE_FILE, PublicKey, Signature, is_public_key
+from analyte.runtime.private_files import refuse_open_mode
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _LONGEST_KEY_FILE = 16384
 """Bytes."""
 
@@ -87,14 +86,7 @@ def load_private_key(path: Path) -> Ed25519PrivateKey:
             expected=_private_beside(path),
             fix="The private key stays with who signs; devices get the public one",
         )
-    if mode & _OTHERS:
-        raise InputError(
-            "others than its owner may read or change this private key, so it is not used",
-            where=path,
-            expected="mode 0600",
-            got=f"{stat.S_IMODE(mode):04o}",
-            fix=f"chmod 600 {path}; make a new key if somebody may have read it",
-        )
+    refuse_open_mode(path, mode, "private key", "make a new key if somebody may have read it")
     problem: object = "another kind of key"
     try:
         key = serialization.load_ssh_private_key(data, password=None)

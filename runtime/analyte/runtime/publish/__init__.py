@@ -1,0 +1,1 @@
+"""Sending readings to others over the network."""
