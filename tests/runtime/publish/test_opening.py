@@ -15,7 +15,7 @@ from analyte.runtime.publish.topics import topics_of
 from runtime.publish.certificates import authority
 from runtime.publish.publishers import access
 
-SECRET = "s3cret"
+SECRET = "s3cret-w0rd"
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,9 @@ class TestFilesOfSecrets:
         line = self.of(tmp_path, SECRET.encode(), mode).line()
         assert f"expected mode 0600; got {tmp_path / 'password'}: {mode:04o}. chmod 600" in line
 
-    @pytest.mark.parametrize("content", [b"", b"\n", b"a\nb\n", b"\xff\xfe", b"s3cret\nmore"])
+    @pytest.mark.parametrize(
+        "content", [b"", b"\n", b"a\nb\n", b"\xff\xfe", f"{SECRET}\nmore".encode()], ids=range(5)
+    )
     def test_no_password(self, tmp_path: Path, content: bytes) -> None:
         assert "expected one line of UTF-8" in self.of(tmp_path, content, 0o600).line()
 

@@ -17,6 +17,7 @@ from runtime.publish.publishers import access, publishing
 
 pytestmark = needs_mosquitto
 SECRET = "s3cret-w0rd"
+LOST = "the connection to the broker is lost"
 
 
 @pytest.fixture
@@ -42,7 +43,8 @@ def fails(folder: Path, b: Broker, more: str, *, host: str = "127.0.0.1") -> str
         until(lambda: publisher.attempts >= 3, "three attempts")
         status = publisher.status()
     assert (outbox.depth(), status.connected, status.acknowledged) == (3, False, 0)
-    lines = [line for line in said if "in the clear" not in line]
+    # Mosquitto closes behind a refusal: what was on its way may hide it once.
+    lines = [line for line in said if f"{LOST};" not in line]
     assert len(lines) == 1, said
     assert status.last_error in lines[0]
     assert SECRET not in repr(status) + "".join(said)
@@ -83,7 +85,7 @@ class TestEncryption:
 
     def test_device_without_tls(self, tmp_path: Path, lab: Authority) -> None:
         with broker(tmp_path / "b", tls_config(lab.issue(tmp_path / "broker", "127.0.0.1"))) as b:
-            assert "broker" in fails(tmp_path, b, "")
+            assert fails(tmp_path, b, "").endswith("does it demand TLS?")
 
     def test_broker_without_tls(self, tmp_path: Path, lab: Authority) -> None:
         with broker(tmp_path / "b") as b:
@@ -97,7 +99,7 @@ class TestEncryption:
         outbox = MemoryOutbox(3)
         mine = 'tls = { ca = "lab.pem", certificate = "device.crt", key = "device.key" }'
         with broker(tmp_path / "b", config) as b:
-            fails(tmp_path, b, 'tls = { ca = "lab.pem" }')
+            assert fails(tmp_path, b, 'tls = { ca = "lab.pem" }').endswith("a certificate of the device?")
             with publishing(access(tmp_path, b.port, more=mine), outbox.opened):
                 until(lambda: outbox.depth() == 0, "an empty outbox")
 
@@ -168,7 +170,10 @@ def test_two_devices_of_one_client_id(tmp_path: Path) -> None:
         with publishing(access(tmp_path, b.port), first.opened) as one:
             until(lambda: first.depth() == 0, "the first's reading")
             with publishing(access(tmp_path, b.port), second.opened):
-                until(lambda: "another client with the same client id" in one.status().last_error, "an error")
+                until(
+                    lambda: "does another client use the client id 'bench-1'?" in one.status().last_error,
+                    "an error",
+                )
 
 
 def test_something_else_listens_there(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import ssl
 FIRST_FAILURE = 0x80
 """Reason codes from here on are failures."""
 NO_SUBSCRIBER = 0x10
+LOST = "the connection to the broker is lost"
 
 _ENTRY = {
     0x81: "the broker does not understand the connection",

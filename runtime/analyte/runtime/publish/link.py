@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from analyte.runtime.publish.access import Access
-from analyte.runtime.publish.failures import LinkFailure, ended, not_connected, refused_entry
+from analyte.runtime.publish.failures import LOST, LinkFailure, ended, not_connected, refused_entry
 
 _ANSWER_S = 10.0
 """How long a broker may take to let a device in."""
@@ -99,7 +99,9 @@ class Link:
                 what = (
                     "is it MQTT 5 with TLS there?" if self._access.tls else "is it MQTT 5 without TLS there?"
                 )
-                raise self._end or LinkFailure(f"the broker closed the connection without an answer: {what}")
+                raise self._end or LinkFailure(
+                    f"the broker closed the connection without an answer; does it demand {what}?"
+                )
         if self._entry != 0:
             raise refused_entry(self._entry)
 
@@ -144,12 +146,14 @@ class Link:
         """Drop the connection, if any; the broker says the last will. Raises nothing."""
         if (sock := self._client.socket()) is not None:
             sock.close()
+        # They hold this object, and this object the client: a circle that keeps its sockets open.
+        self._client.on_connect = self._client.on_disconnect = self._client.on_publish = None
 
     def _check(self, code: MQTTErrorCode) -> None:
         if self._end is not None:
             raise self._end
         if code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise LinkFailure("the connection to the broker is lost")
+            raise LinkFailure(LOST)
 
     def _on_connect(
         self,
@@ -172,8 +176,6 @@ class Link:
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self._end = ended(reason.value)
-        elif self._end is None:
-            self._end = LinkFailure("the connection to the broker is lost")
 
     def _on_publish(
         self,

@@ -64,7 +64,7 @@ class MqttPublisher:
 
     @property
     def attempts(self) -> int:
-        """How often in a row sending failed; 0 once readings go out again."""
+        """How often sending failed since the last connection that held."""
         return self._standing.failures
 
     def close(self, linger_s: float = LINGER_S) -> None:

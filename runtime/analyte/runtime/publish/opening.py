@@ -21,6 +21,17 @@ if TYPE_CHECKING:
 _PORT, _TLS_PORT = 1883, 8883
 
 
+class _ClosingSocket(ssl.SSLSocket):
+    """Closes itself when the broker is not to be trusted: paho drops it open, once per attempt."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def access_of(profile: DeviceProfile, mqtt: MqttSection, *, where: Path) -> Access:
     """Return broker and credentials of a profile, its files read. ``where``: the profile.
 
@@ -72,6 +83,7 @@ def _context(tls: MqttTlsSection, where: Path) -> ssl.SSLContext:
     except (OSError, ssl.SSLError) as error:
         raise _unusable("mqtt.tls.ca", ca, error, where) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _ClosingSocket
     if tls.certificate is not None and tls.key is not None:
         certificate, key = folder / tls.certificate, folder / tls.key
         try:

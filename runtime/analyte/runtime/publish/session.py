@@ -42,25 +42,30 @@ class Session:
         """The message of the state, until its answer."""
         self._look_s = 0.0
         self._drained = False
+        self._progress = False
 
     def run(self, is_end: IsEnd) -> None:
         """Send until ``is_end``. Raises: LinkFailure, and what the outbox raises."""
         try:
             self._link.open()
             self._size_window()
-            self._standing.connected(True)
+            self._standing.connect()
             self._birth = self._link.publish(self._access.topics.state, online(self._running), retain=True)
             while not is_end(self._is_idle()):
                 self._fill()
                 self._take(self._link.turn(_LOOK_S))
                 self._standing.count(self._outbox)
             self._part()
+        except LinkFailure:
+            # A broker may refuse a reading and close at once, and only the second is seen: find out.
+            self._standing.one_by_one |= len(self._window) > 0 and not self._progress
+            raise
         finally:
             self._link.abandon()
-            self._standing.connected(False)
+            self._standing.disconnect()
 
     def _size_window(self) -> None:
-        """After a refusal readings go one by one: those behind a refused one must not get past it."""
+        """After a refusal readings go one by one: those behind the refused one must not get past it."""
         most = 1 if self._standing.one_by_one else self._most
         self._window.resize(min(most, self._link.most_unanswered))
 
@@ -99,11 +104,12 @@ class Session:
         before = len(self._window)
         if (last := self._window.take_arrived()) is not None:
             self._outbox.acknowledge(last)
+            self._progress = True
             self._standing.acknowledge(before - len(self._window))
         if refused is not None:
             self._standing.one_by_one = True
             raise refused
-        if last is not None or self._is_idle():
+        if answers and (last is not None or self._is_idle()):
             # Of a connection alone nobody knows whether readings will be taken.
             self._standing.work()
             self._size_window()
