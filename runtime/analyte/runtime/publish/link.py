@@ -96,9 +96,7 @@ class Link:
                 raise LinkFailure("the broker does not answer: connected, and then nothing")
             code = self._client.loop(0.1)
             if self._entry is None and code != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                what = (
-                    "is it MQTT 5 with TLS there?" if self._access.tls else "is it MQTT 5 without TLS there?"
-                )
+                what = "a certificate of the device" if self._access.tls else "TLS"
                 raise self._end or LinkFailure(
                     f"the broker closed the connection without an answer; does it demand {what}?"
                 )
