@@ -19,12 +19,17 @@ from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.loop import Loop, Measurer
 from analyte.runtime.recorder import Recorder, Tally
 from analyte.runtime.refused_frames import RefusedFrames
+from analyte.runtime.sending import sending
+from analyte.runtime.service.supervisor import Supervisor, nobody
 from analyte.runtime.session import Session, recorded_session
 from analyte.runtime.sinks import Sink, SinkClosed
 from analyte.runtime.sources.protocol import FrameSource
 from analyte.runtime.sources.registry import open_source
 from analyte.runtime.stopping import StopRequest
 from analyte.runtime.trust import open_for_use
+
+_PREPARE_S, _STORE_S, _CAMERA_S = 1800.0, 600.0, 60.0
+"""How long bundle and engine (which may compile the model), store and camera may take at the start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +57,32 @@ class Prepared:
 
 
 def run_daemon(
-    options: DaemonOptions, sink: Sink, stop: StopRequest, report: Callable[[str], None], tally: Tally
+    options: DaemonOptions,
+    sink: Sink,
+    stop: StopRequest,
+    report: Callable[[str], None],
+    tally: Tally,
+    supervisor: Supervisor | None = None,
 ) -> str:
     """Measure until the source ends, ``stop`` is asked for, the sink closes or enough readings are made.
 
     ``report`` is told of fallbacks, in one line each. ``tally`` counts, also where this raises.
+    ``supervisor`` is told of readiness and of each turn of the measuring.
     Returns: the reason for which it stopped. Raises: AnalyteError of every kind.
     """
+    supervisor = supervisor or nobody()
     with ExitStack() as stack:
+        supervisor.start("bundle and engine", _PREPARE_S)
         ready = prepare(options, report)
         stack.callback(ready.opened.close)
         profile, opened = ready.profile, ready.opened
         # The store before the source: a camera must not stream while a large store is checked.
+        supervisor.start("store", _STORE_S)
         path = options.store or profile.storage.path
         ran: dict[str, JsonValue] = {"bundle": opened.bundle.id, "artifact": opened.artifact.name}
         session = stack.enter_context(recorded_session(profile, options.device, path, ran, report))
+        stack.enter_context(sending(profile, options.device, path, opened, report))
+        supervisor.start("camera", _CAMERA_S)
         source = _open_source(ready, options, report)
         stack.callback(source.close)
         control = QualityControl(session.store, profile.control, opened.bundle.id)
@@ -78,7 +94,8 @@ def run_daemon(
             stack.callback(measurer.close)
         recorder = Recorder(session.store, sink, tally, frames=_refused_frames(profile), report=report)
         stack.callback(recorder.close)
-        loop = Loop(source, measurer, recorder, stop, profile.measure, control.admitted)
+        stack.callback(supervisor.stop)
+        loop = Loop(source, measurer, recorder, stop, profile.measure, control.admitted, supervisor)
         try:
             reason = loop.run(profile.measure.interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()

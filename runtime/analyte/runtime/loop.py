@@ -12,11 +12,14 @@ from analyte.contract.profile import MeasureSection
 from analyte.contract.reading import Reading
 from analyte.runtime.combining import combine
 from analyte.runtime.recorder import Recorder
+from analyte.runtime.service.supervisor import Supervisor
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
 from analyte.runtime.stopping import StopRequest
 
 _READ_TIMEOUT_S = 0.2
 """How long to wait for a frame before looking whether a signal came."""
+_PAUSE_S = 0.5
+"""How long the measuring may pause without a sign of life."""
 
 
 class Measurer(Protocol):
@@ -42,6 +45,7 @@ class Loop:
     measure: MeasureSection
     admit: Callable[[Sequence[Reading]], list[Reading]]
     """Withholds the values while quality control says so."""
+    supervisor: Supervisor
 
     def run(self, interval_s: float, max_readings: int | None) -> str:
         """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
@@ -61,8 +65,14 @@ class Loop:
                 made += len(readings)
             if end is not None:
                 return end
-            self.stop.wait(burst.start_s + interval_s - time.monotonic())
+            self._pause(burst.start_s + interval_s)
         return f"{max_readings} readings were asked for"
+
+    def _pause(self, until_s: float) -> None:
+        """Wait until a time on `time.monotonic`'s clock, seconds, or until a stop was asked for."""
+        while not self.stop and (left_s := until_s - time.monotonic()) > 0:
+            self.supervisor.alive()
+            self.stop.wait(min(left_s, _PAUSE_S))
 
     def _fill(self, burst: _Burst) -> str | None:
         """Measure the frames of one reading; return what ended the measuring, or None."""
@@ -75,8 +85,11 @@ class Loop:
                 frame = self.source.read(_READ_TIMEOUT_S)
             except EndOfSource as end:
                 return str(end)
+            self.supervisor.alive()
             if frame is not None:
                 burst.add(frame, self._measured(frame))
+            if isinstance(frame, Frame):
+                self.supervisor.ready()
         return None
 
     def _measured(self, frame: Frame | BadFrame) -> list[Reading]:

@@ -54,6 +54,11 @@ def is_shipped(path: Path) -> bool:
     return path.resolve().parent in {folder.resolve() for folder in _FOLDERS}
 
 
+def shipped_file(name: str) -> Path:
+    """Return a file beside the profiles, such as ``systemd/analyte@.service``. Raises: ProfileError."""
+    return _folder() / name
+
+
 def _folder() -> Path:
     for folder in _FOLDERS:
         if folder.is_dir():

@@ -18,7 +18,7 @@ class Absence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What a device runs; JSON names equal field names."""
+    """What a device runs; JSON names equal field names. What is empty is not said."""
 
     device: str
     analyte: str
@@ -34,7 +34,7 @@ class Running:
 
 def online(running: Running) -> bytes:
     """Return the state of a device that measures, JSON in UTF-8."""
-    return _json({"state": "online", **asdict(running)})
+    return _json({"state": "online", **{name: text for name, text in asdict(running).items() if text}})
 
 
 def offline(device: str, why: Absence) -> bytes:
