@@ -21,6 +21,25 @@ class Listener:
         self.socket.settimeout(timeout_s)
         return self.socket.recv(65536).decode().splitlines()
 
+    def rest(self) -> list[list[str]]:
+        """Return the messages of a process that has ended."""
+        self.socket.setblocking(False)
+        found: list[list[str]] = []
+        while True:
+            try:
+                found.append(self.socket.recv(65536).decode().splitlines())
+            except BlockingIOError:
+                return found
+
+    def silent_for(self, seconds: float) -> None:
+        """Wait until no message has come for so long; fails when they go on and on."""
+        for _ in range(20):
+            try:
+                self.next(seconds)
+            except TimeoutError:
+                return
+        raise AssertionError("they go on")
+
     def until(self, holds: Callable[[list[str]], bool]) -> list[list[str]]:
         """Return the messages up to the first that ``holds``."""
         found: list[list[str]] = []

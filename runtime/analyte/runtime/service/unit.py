@@ -53,9 +53,8 @@ def unit_text(options: UnitOptions, profile: DeviceProfile) -> str:
     Raises: SettingsError where something of it must not, or cannot, stand in a unit.
     """
     text = shipped_file(TEMPLATE).read_text("utf-8")
-    text = re.sub(
-        r"\A(#.*\n)+", f"# Of 'analyte daemon --print-unit', for {_comment(options.device)}.\n", text
-    )
+    head = f"# Of 'analyte daemon --print-unit', for {_comment(options.device)}.\n"
+    text = head + re.sub(r"\A(#.*\n)+", "", text)
     text = _set(text, "ExecStart", " ".join(map(_quoted, _command(options))))
     accelerators = [
         _ACCELERATORS[name]
