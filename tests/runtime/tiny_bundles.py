@@ -255,10 +255,10 @@ def value_of(bgr: tuple[int, int, int]) -> float:
 
 
 def write_video(path: Path, frames: int, fps: float = 10.0) -> Path:
-    """Write a grey video whose frame ``i`` has the level ``10 + 2 * i``."""
+    """Write a grey video whose frame ``i`` has the level ``10 + 2 * i``, modulo 250."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), fps, (64, 48))
     for index in range(frames):
-        writer.write(np.full((48, 64, 3), 10 + 2 * index, np.uint8))
+        writer.write(np.full((48, 64, 3), (10 + 2 * index) % 250, np.uint8))
     writer.release()
     return path
 

@@ -125,11 +125,14 @@ class Subscriber:
 
 @contextmanager
 def subscriber(
-    port: int, topic: str = "analyte/#", setup: Callable[[Client], None] = lambda client: None
+    port: int,
+    topic: str = "analyte/#",
+    setup: Callable[[Client], None] = lambda client: None,
+    name: str = "subscriber",
 ) -> Iterator[Subscriber]:
     """Subscribe with a session that the broker keeps while the subscriber cannot be reached."""
     found, ready = Subscriber(), threading.Event()
-    client = Client(CallbackAPIVersion.VERSION2, client_id="subscriber", protocol=MQTTProtocolVersion.MQTTv5)
+    client = Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5)
     client.reconnect_delay_set(0.05, 0.2)  # type: ignore[arg-type]
 
     def on_message(_: Client, __: object, message: MQTTMessage) -> None:

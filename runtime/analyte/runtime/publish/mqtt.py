@@ -106,5 +106,5 @@ class MqttPublisher:
                 if self._closing.wait(min(left_s, COUNT_S)):
                     return
 
-    def _is_end(self, drained: bool) -> bool:
-        return self._closing.is_set() and (drained or time.monotonic() >= self._end_s)
+    def _is_end(self, is_through: Callable[[], bool]) -> bool:
+        return self._closing.is_set() and (is_through() or time.monotonic() >= self._end_s)

@@ -18,8 +18,8 @@ _LOOK_S = 0.2
 _PART_S = 1.0
 """How long to wait for the broker to have taken the last state."""
 
-IsEnd = Callable[[bool], bool]
-"""Whether to end now; told whether everything was acknowledged."""
+IsEnd = Callable[[Callable[[], bool]], bool]
+"""Whether to end now; may ask whether everything was acknowledged."""
 
 
 class Session:
@@ -51,7 +51,7 @@ class Session:
             self._size_window()
             self._standing.connect()
             self._birth = self._link.publish(self._access.topics.state, online(self._running), retain=True)
-            while not is_end(self._is_idle()):
+            while not is_end(self._is_through):
                 self._fill()
                 self._take(self._link.turn(_LOOK_S))
                 self._standing.count(self._outbox)
@@ -114,7 +114,12 @@ class Session:
             self._standing.work()
             self._size_window()
 
+    def _is_through(self) -> bool:
+        """Whether the outbox is empty at this moment, and nothing is on its way."""
+        return self._birth is None and not self._window and not self._outbox.pending(1)
+
     def _is_idle(self) -> bool:
+        """The same as of the last look."""
         return self._drained and self._birth is None and not self._window
 
     def _part(self) -> None:
