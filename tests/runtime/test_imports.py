@@ -19,6 +19,7 @@ FORBIDDEN = (
     "tqdm",
     "cryptography",
     "pyarrow",
+    "paho",
 )
 PROGRAM = """
 import importlib, sys
@@ -51,9 +52,11 @@ WORKERS = [
     "analyte.runtime.daemon",
     "analyte.runtime.log_export",
     "analyte.runtime.log_text",
+    "analyte.runtime.publish.opening",
     "analyte.runtime.reader",
     "analyte.runtime.reading_formats",
     "analyte.runtime.selftest",
+    "analyte.runtime.service.unit",
     "analyte.runtime.sinks",
     "analyte.runtime.sources.live",
     "analyte.runtime.sources.video",
