@@ -148,7 +148,11 @@ def subscriber(
         )
 
     client.on_message = on_message
-    client.on_connect = lambda *_: client.subscribe(topic, qos=1)
+
+    def on_connect(*_: object) -> None:
+        client.subscribe(topic, qos=1)
+
+    client.on_connect = on_connect
     client.on_subscribe = lambda *_: ready.set()
     setup(client)
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
