@@ -7,7 +7,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from analyte.contract.profile import DeviceProfile
-from analyte.contract.versions import installed_versions
 from analyte.runtime.bundles.runner import Opened
 
 
@@ -27,6 +26,7 @@ def sending(
     if profile.mqtt is None:
         yield
         return
+    from analyte.contract.versions import installed_versions
     from analyte.runtime.publish.opening import access_of, start_publisher
     from analyte.runtime.publish.state import Running
     from analyte.runtime.store.outbox import SqliteOutbox
