@@ -237,7 +237,7 @@ class TestProfiles:
             ('require_signature = true\ntrusted_keys = "lab.pub"', "security.trusted_keys: "),
             (
                 "require = true",
-                "security.require: unknown key, expected require_signature, trusted_keys, device_key, got True",
+                "unknown key, expected require_signature, trusted_keys, device_key, got True",
             ),
         ],
     )

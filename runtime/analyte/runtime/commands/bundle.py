@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from analyte.runtime.commands import bundle_diff, bundle_keys
+from analyte.runtime.commands import bundle_diff, bundle_keys, bundle_shelf
 from analyte.runtime.commands.profile_path import PROFILE
 
 # Everything that opens bundles is imported when a sub-command runs: help stays instant.
@@ -24,6 +24,10 @@ def command() -> None:
 command.add_command(bundle_keys.keygen)
 command.add_command(bundle_keys.sign)
 command.add_command(bundle_diff.command)
+command.add_command(bundle_shelf.install)
+command.add_command(bundle_shelf.promote)
+command.add_command(bundle_shelf.roll_back)
+command.add_command(bundle_shelf.installed)
 
 
 @command.command("show")

@@ -1,0 +1,90 @@
+"""What a person does to the bundles of a device, with its line in the audit trail."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from analyte.contract.bundle import Bundle
+from analyte.contract.event import Event, Role
+from analyte.contract.profile import DeviceProfile
+from analyte.runtime.bundles.runner import open_to_measure
+from analyte.runtime.bundles.shelf import Shelf, ShelfState
+from analyte.runtime.control.people import demand
+from analyte.runtime.store.protocol import Trail
+from analyte.runtime.trust import open_for_use
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who does it."""
+
+    name: str
+    role: Role
+    why: str = ""
+    """The reason that the person gave."""
+
+
+class BundleChanges:
+    """Installs, promotes and goes back. A running daemon sees it on the shelf within a second."""
+
+    def __init__(self, shelf: Shelf, profile: DeviceProfile, where: Path, trail: Trail) -> None:
+        """``where``: the profile's file."""
+        self._shelf = shelf
+        self._profile = profile
+        self._where = where
+        self._trail = trail
+
+    def install(self, path: Path, person: Person, report: Callable[[str], None]) -> tuple[Bundle, ShelfState]:
+        """Keep a bundle and have it tried beside the running one; where none runs yet, it is run.
+
+        It is opened as the daemon opens it first: signature, every hash, engine, self-test.
+        Returns: the bundle, and what the shelf says then. Raises: RoleError for less than a supervisor;
+        InputError, IntegrityError, ProfileError, UnavailableError, ParityError, OutputError.
+        """
+        demand(person.role, Role.SUPERVISOR, "installing a bundle")
+        bundle = self._shelf.add(path, lambda kept: open_for_use(kept, self._profile, where=self._where))
+        before = self._shelf.state()
+        in_use = {before.active, before.previous, before.candidate}
+        try:
+            open_to_measure(bundle.path, self._profile, report, where=self._where).close()
+        except BaseException:
+            if bundle.id not in in_use:
+                self._shelf.remove(bundle.id)
+            raise
+        self._note("bundle.installed", person, None, bundle.id)
+        if before.active is None:
+            self._shelf.activate(bundle.id)
+        elif before.active != bundle.id:
+            self._shelf.propose(bundle.id)
+        return bundle, self._shelf.state()
+
+    def promote(self, person: Person, bundle_id: str | None = None) -> str:
+        """Have the candidate run from now on, or the bundle of this id.
+
+        Returns: its id. Raises: RoleError; SettingsError where there is none such; OutputError.
+        """
+        demand(person.role, Role.SUPERVISOR, "choosing a bundle")
+        before = self._shelf.state()
+        chosen = bundle_id or before.candidate or ""
+        self._shelf.activate(chosen)
+        self._note("bundle.chosen", person, before.active, chosen)
+        return chosen
+
+    def roll_back(self, person: Person) -> str:
+        """Have the bundle before run again.
+
+        Returns: its id. Raises: RoleError; SettingsError where there is none; OutputError.
+        """
+        demand(person.role, Role.SUPERVISOR, "going back to another bundle")
+        before = self._shelf.state().active
+        chosen = self._shelf.roll_back()
+        self._note("bundle.chosen", person, before, chosen)
+        return chosen
+
+    def _note(self, what: str, person: Person, old: str | None, new: str) -> None:
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        self._trail.add(Event(at, person.name, person.role, what, person.why, old, new, str(uuid.uuid4())))
