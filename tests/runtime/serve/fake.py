@@ -113,8 +113,8 @@ class FakeInstrument:
 
     def controls(self) -> list[dict[str, object]]:
         return [
-            {"at": f"2026-01-{day:02}T08:00:00+00:00", "material": "low", "value": 9.6 + 0.07 * (day * 5 % 11),
-             "target": 10.0, "s": 0.2, "passed": day != 9}
+            {"at": f"2026-01-{day:02}T08:00:00+00:00", "material": "low",
+             "value": 9.6 + 0.07 * (day * 5 % 11), "target": 10.0, "s": 0.2, "passed": day != 9}
             for day in range(1, 13)
         ]  # fmt: skip
 
