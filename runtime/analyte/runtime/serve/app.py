@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 
@@ -26,7 +28,7 @@ _STATUS: dict[type[AnalyteError], int] = {
     IntegrityError: 422,
     UnavailableError: 501,
 }
-_SAID = {
+_SAID: dict[int | str, dict[str, Any]] = {
     code: {"description": text}
     for code, text in (
         (400, "Bad request"),
@@ -53,7 +55,7 @@ def create_app(context: Context) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        responses={**_SAID},
+        responses=_SAID,
     )
     app.state.context = context
     for group in (health, readings, device, actions, bundles, page):

@@ -56,7 +56,7 @@ class DeviceInstrument:
         runner, found, frame = self.running(), self.control.status(), self.tap.newest
         free_mb = shutil.disk_usage(self.store.absolute().parent).free / 1e6
         label = runner.bundle.manifest.label
-        measure, recalibration = self.profile.measure, self.control.recalibration
+        measure, recalibration = self.profile.measure, self.control.recalibration()
         features = [Feature.CONTROL] if found.materials else []
         if self.shelf is not None:
             features.append(Feature.BUNDLE)

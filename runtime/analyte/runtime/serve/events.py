@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -108,8 +109,9 @@ class EventStream(Response):
             self._broker.leave(self._client)
 
     async def _next(self, gone: asyncio.Future[None]) -> bytes | None:
-        got = asyncio.ensure_future(self._client.queue.get())
-        done, _ = await asyncio.wait({got, gone}, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
+        got: asyncio.Future[bytes | None] = asyncio.ensure_future(self._client.queue.get())
+        both: set[asyncio.Future[Any]] = {got, gone}
+        done, _ = await asyncio.wait(both, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
         if got in done:
             return got.result()
         got.cancel()

@@ -172,7 +172,7 @@ function act(id, path, body, done) {
   at(id).addEventListener("click", async () => {
     try {
       const given = body ? body() : undefined;
-      const answer = await post(path, given, given instanceof Blob ? "application/zip" : undefined);
+      const answer = await post(path, given, given instanceof Blob ? "application/octet-stream" : undefined);
       say(`${done}${answer.result ? ": " + answer.result.slice(0, 60) : ""}`, true);
       showStatus(await ask("/api/v1/status"));
       if (!at("control").hidden) await showControls();
