@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from analyte.contract.errors import ProfileError
 from analyte.contract.sections.serve import ServeSection
 from analyte.runtime.serve.server import listen
-from runtime.tiny_bundles import write_tiny_bundle
+from runtime.tiny_bundles import write_picture, write_profile
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.5", "::", "device.example"])
@@ -40,15 +40,23 @@ def ask(port: int, path: str, csrf: str | None = None) -> bytes:
         return bytes(answer.read())
 
 
-def test_a_daemon_serves_its_page_and_stops_when_told(tmp_path: Path) -> None:
+def test_a_daemon_serves_its_page_and_stops_when_told(tmp_path: Path, bundle: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    bundle = write_tiny_bundle(tmp_path / "b.analyte")
-    profile = tmp_path / "d.toml"
-    profile.write_text(
-        f'[device]\nid = "d"\n[engine]\nname = "onnx"\n[measure]\ninterval_s = 0.05\n[serve]\nport = {port}\n'
-    )
-    words = ["--device", profile, "--bundle", bundle, "--source", "simulated:", "--store", tmp_path / "s"]
+    (tmp_path / "f").mkdir()
+    write_picture(tmp_path / "f" / "a.png", (10, 100, 200))
+    profile = write_profile(tmp_path / "d.toml", measure="interval_s = 0.05")
+    profile.write_text(profile.read_text() + f"\n[serve]\nport = {port}\n")
+    words = [
+        "--device",
+        profile,
+        "--bundle",
+        bundle,
+        "--source",
+        f"sim:{tmp_path / 'f'}",
+        "--store",
+        tmp_path / "s",
+    ]
     daemon = subprocess.Popen(
         [sys.executable, "-m", "analyte.cli", "daemon", *map(str, words)],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -58,7 +66,7 @@ def test_a_daemon_serves_its_page_and_stops_when_told(tmp_path: Path) -> None:
         assert daemon.stdout.readline(), daemon.communicate()[1]
         csrf = json.loads(ask(port, "/api/v1/session"))["csrf"]
         assert ask(port, "/api/v1/picture.jpg").startswith(b"\xff\xd8")
-        assert json.loads(ask(port, "/api/v1/readings"))["readings"][0]["device"] == "d"
+        assert json.loads(ask(port, "/api/v1/readings"))["readings"][0]["refused"] is False
         ask(port, "/api/v1/stop", csrf)
         assert json.loads(ask(port, "/api/v1/status"))["status"]["measuring"] is False
         ask(port, "/api/v1/measure", csrf)

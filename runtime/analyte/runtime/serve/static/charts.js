@@ -1,6 +1,6 @@
 // Charts as SVG, of parts that are made one by one: no markup is ever made of text.
 const SVG = "http://www.w3.org/2000/svg";
-const W = 640, H = 240, L = 52, R = 12, T = 12, B = 28;
+const W = 460, H = 230, L = 56, R = 12, T = 12, B = 28;
 
 function part(parent, name, attributes, text) {
   const made = document.createElementNS(SVG, name);
