@@ -122,7 +122,9 @@ def run_daemon(
 def _page(profile: DeviceProfile, options: DaemonOptions, sink: Sink) -> DevicePage:
     try:
         from analyte.runtime.serve.attached import DevicePage
-    except ImportError as error:
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("analyte"):
+            raise
         raise UnavailableError(
             "the page needs packages that are not installed", got=error, fix="pip install 'analyte[serve]'"
         ) from error

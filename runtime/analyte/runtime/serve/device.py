@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-from analyte.runtime.regions.marks import GREEN
 
 from analyte.contract.errors import SettingsError, UnavailableError
 from analyte.contract.event import Role
@@ -26,6 +25,7 @@ from analyte.runtime.serve.instrument import DeviceStatus, Feature
 from analyte.runtime.store.protocol import Trail
 from analyte.runtime.trust import open_for_use
 
+_GREEN = (80, 220, 80)
 _LEAST_FREE_MB = 50.0
 _CONTROL_S = 60.0
 """How long a control is waited for, seconds."""
@@ -102,7 +102,7 @@ class DeviceInstrument:
         shown = frame.pixels.copy()
         if reading is not None and self.profile.region.markers is None:
             for x, y, w, h in reading.regions.values():
-                cv2.rectangle(shown, (x, y), (x + w, y + h), GREEN, 2)
+                cv2.rectangle(shown, (x, y), (x + w, y + h), _GREEN, 2)
         done, data = cv2.imencode(".jpg", shown)
         return data.tobytes() if done else None
 
