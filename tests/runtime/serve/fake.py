@@ -140,7 +140,7 @@ def some_readings(count: int = 40) -> list[Reading]:
         one = replace(
             reading(number), id=str(uuid.uuid4()), value=value, lower=value - 0.4, upper=value + 0.4,
             unit="mg/L", refused=False, reason=None, flags=(), site="", detail="",
-            captured_at=f"2026-01-01T08:{number:02}:00.000000+00:00",
+            captured_at=f"2026-01-01T08:{number % 60:02}:00.000000+00:00",
         )  # fmt: skip
         if number % 9 == 4:
             one = replace(
