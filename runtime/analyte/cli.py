@@ -57,6 +57,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "log": Command("analyte.runtime.commands.log", "Look at a device's record, verify it, export it.", "cpu"),
     "qc": Command("analyte.runtime.commands.qc", "Control samples, lock-out, recalibration.", "cpu"),
+    "token": Command("analyte.runtime.commands.token", "Who may use a device's page and API.", "serve"),
     "daemon": Command("analyte.runtime.commands.daemon", "Measure what a camera sees, continuously.", "cpu"),
 }
 

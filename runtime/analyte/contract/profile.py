@@ -20,6 +20,7 @@ from analyte.contract.sections.engine import EngineSection
 from analyte.contract.sections.mqtt import MqttSection
 from analyte.contract.sections.quality import QualitySection
 from analyte.contract.sections.region import RegionSection
+from analyte.contract.sections.serve import ServeSection
 from analyte.contract.validation import in_words
 
 
@@ -133,6 +134,8 @@ class DeviceProfile(Section):
     bundles: BundlesSection = BundlesSection()
     security: SecuritySection = SecuritySection()
     mqtt: MqttSection | None = None
+    serve: ServeSection | None = None
+    """None serves no page."""
 
 
 def load_profile(path: Path) -> DeviceProfile:

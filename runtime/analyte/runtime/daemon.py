@@ -6,8 +6,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from analyte.contract.errors import ProfileError, SettingsError
+from analyte.contract.errors import ProfileError, SettingsError, UnavailableError
 from analyte.contract.event import JsonValue
 from analyte.contract.profile import DeviceProfile, load_profile
 from analyte.contract.sections.camera import ControlsSection
@@ -30,6 +31,8 @@ from analyte.runtime.trust import open_for_use
 
 _PREPARE_S, _STORE_S, _CAMERA_S = 1800.0, 600.0, 60.0
 """How long bundle and engine (which may compile the model), store and camera may take at the start."""
+if TYPE_CHECKING:
+    from analyte.runtime.serve.attached import DevicePage
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,9 @@ def run_daemon(
         session = stack.enter_context(recorded_session(profile, options.device, path, ran, report))
         stack.enter_context(sending(profile, options.device, path, opened, report))
         supervisor.start("camera", _CAMERA_S)
+        page = None if profile.serve is None else _page(profile, options, sink)
+        if page is not None:
+            stack.callback(page.close)
         source = _open_source(ready, options, report)
         stack.callback(source.close)
         control = QualityControl(session.store, profile.control, opened.bundle.id)
@@ -92,10 +98,18 @@ def run_daemon(
         if ready.shelf is not None:
             measurer = _swap(ready, ready.shelf, runner, control, session, options, report, live=source.live)
             stack.callback(measurer.close)
-        recorder = Recorder(session.store, sink, tally, frames=_refused_frames(profile), report=report)
+        told = sink if page is None else page.sink
+        recorder = Recorder(session.store, told, tally, frames=_refused_frames(profile), report=report)
         stack.callback(recorder.close)
         stack.callback(supervisor.stop)
-        loop = Loop(source, measurer, recorder, stop, profile.measure, control.admitted, supervisor)
+        pause = None
+        if page is not None:
+            swap = measurer if isinstance(measurer, BundleSwap) else None
+            running = (lambda: runner) if swap is None else (lambda: swap.running)
+            source = page.open(source, path, running, control, session.store, recorder, ready.shelf)
+            pause = page.gate.pause
+        admitted = control.admitted
+        loop = Loop(source, measurer, recorder, stop, profile.measure, admitted, supervisor, pause)
         try:
             reason = loop.run(profile.measure.interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()
@@ -103,6 +117,18 @@ def run_daemon(
             reason = str(closed)
         session.reason = reason
         return reason
+
+
+def _page(profile: DeviceProfile, options: DaemonOptions, sink: Sink) -> DevicePage:
+    try:
+        from analyte.runtime.serve.attached import DevicePage
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("analyte"):
+            raise
+        raise UnavailableError(
+            "the page needs packages that are not installed", got=error, fix="pip install 'analyte[serve]'"
+        ) from error
+    return DevicePage(profile, options.device, sink)
 
 
 def prepare(options: DaemonOptions, report: Callable[[str], None]) -> Prepared:

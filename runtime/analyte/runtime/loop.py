@@ -46,6 +46,9 @@ class Loop:
     admit: Callable[[Sequence[Reading]], list[Reading]]
     """Withholds the values while quality control says so."""
     supervisor: Supervisor
+    pause: Callable[[float], bool] | None = None
+    """Given the seconds until the next reading, waits a moment and says whether to go on waiting: a person
+    may want it sooner or not at all. None waits by the clock."""
 
     def run(self, interval_s: float, max_readings: int | None) -> str:
         """Measure until something ends it, at most one reading per ``interval_s`` seconds; return what did.
@@ -70,6 +73,10 @@ class Loop:
 
     def _pause(self, until_s: float) -> None:
         """Wait until a time on `time.monotonic`'s clock, seconds, or until a stop was asked for."""
+        if self.pause is not None:
+            while not self.stop and self.pause(until_s - time.monotonic()):
+                self.supervisor.alive()
+            return
         while not self.stop and (left_s := until_s - time.monotonic()) > 0:
             self.supervisor.alive()
             self.stop.wait(min(left_s, _PAUSE_S))

@@ -79,6 +79,11 @@ class Recorder:
         self.check()
         self._jobs.put(_Job(readings, pixels))
 
+    @property
+    def depth(self) -> int:
+        """How many measurements wait to be stored."""
+        return self._jobs.qsize()
+
     def check(self) -> None:
         """Raise what storing or publishing raised: OutputError, IntegrityError, SinkClosed."""
         if self._failure is not None:

@@ -1,0 +1,105 @@
+"""What page and API may ask of the device, whatever measures."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from analyte.contract.event import Role
+
+
+class Feature(StrEnum):
+    """What not every device can do."""
+
+    CONTROL = "control"
+    CALIBRATE = "calibrate"
+    BUNDLE = "bundle"
+    """Take a new bundle, and go back to the one before."""
+
+
+class DeviceStatus(BaseModel):
+    """How the device is."""
+
+    device: str
+    analyte: str
+    unit: str
+    measuring: bool
+    """False while a person stopped it."""
+    bundle: str
+    """Id, hexadecimal."""
+    artifact: str
+    calibration: str
+    """Version of the recalibration in force; empty without one."""
+    frame_age_s: float | None
+    """Age of the newest good frame, seconds; None before the first."""
+    max_age_s: float
+    """A value older than this is no current one, seconds."""
+    model_ok: bool
+    disk_ok: bool
+    disk_free_mb: float
+    """10^6 bytes."""
+    clock_ok: bool
+    control_ok: bool
+    control_detail: str
+    """Why the control is not in date; else empty."""
+    queue_depth: int
+    """Measurements that wait to be stored."""
+    drift: float | None = None
+    """Of the controls, in their standard deviations; None without controls."""
+    materials: list[str] = []
+    """Control materials that may be run."""
+    features: list[Feature] = []
+
+
+class Instrument(Protocol):
+    """A device. May be used by several threads; nothing here makes the measuring wait."""
+
+    def status(self) -> DeviceStatus:
+        """Return how the device is now."""
+        ...
+
+    def start(self) -> None:
+        """Go on measuring."""
+        ...
+
+    def stop(self) -> None:
+        """Measure no more until `start`; the program runs on."""
+        ...
+
+    def measure_now(self) -> None:
+        """Make the next reading at once, also while stopped."""
+        ...
+
+    def picture(self) -> bytes | None:
+        """Return the newest frame with its regions as JPEG; None before the first."""
+        ...
+
+    def refused_picture(self, name: str) -> bytes | None:
+        """Return a frame of the folder of refused frames as PNG; None where it is gone."""
+        ...
+
+    def run_control(self, material: str, who: str, role: Role) -> str:
+        """Take the next reading as that of a control; return what came of it, one line.
+
+        Raises: SettingsError, RoleError, UnavailableError.
+        """
+        ...
+
+    def controls(self) -> list[dict[str, object]]:
+        """Return controls for the chart, oldest first: at, material, value, target, s, passed."""
+        ...
+
+    def calibrate(self, who: str, role: Role, why: str) -> str:
+        """Recalibrate from the newest controls; return what came of it. Raises: as `run_control`."""
+        ...
+
+    def upload_bundle(self, path: Path) -> str:
+        """Verify a packed bundle and try it; return its id. Raises: InputError, IntegrityError."""
+        ...
+
+    def roll_back(self) -> str:
+        """Go back to the bundle before; return its id. Raises: SettingsError where there is none."""
+        ...

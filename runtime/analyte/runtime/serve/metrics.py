@@ -1,0 +1,60 @@
+"""Figures for Prometheus, in its text format 0.0.4."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, defaultdict
+
+from analyte.contract.reading import Reading
+from analyte.runtime.serve.instrument import DeviceStatus
+
+
+class Figures:
+    """Counts what was measured since the start. May be used by several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._readings = 0
+        self._refused: Counter[str] = Counter()
+        self._latency_s: defaultdict[str, float] = defaultdict(float)
+        self._latency_n: Counter[str] = Counter()
+
+    def add(self, reading: Reading) -> None:
+        """Count a reading."""
+        with self._lock:
+            self._readings += 1
+            if reading.refused:
+                self._refused[str(reading.reason)] += 1
+            for stage, milliseconds in reading.latency_ms.items():
+                self._latency_s[stage] += milliseconds / 1000
+                self._latency_n[stage] += 1
+
+    def text(self, status: DeviceStatus) -> str:
+        """Return all figures."""
+        with self._lock:
+            lines = _family("analyte_readings_total", "counter", "Readings made, refused ones included.")
+            lines.append(f"analyte_readings_total {self._readings}")
+            lines += _family("analyte_refusals_total", "counter", "Readings refused, by reason.")
+            lines += [f'analyte_refusals_total{{reason="{k}"}} {v}' for k, v in sorted(self._refused.items())]
+            name = "analyte_stage_latency_seconds"
+            lines += _family(name, "summary", "Time spent by stage of a reading.")
+            for stage in sorted(self._latency_s):
+                label = stage.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+                lines.append(f'{name}_sum{{stage="{label}"}} {self._latency_s[stage]:.6f}')
+                lines.append(f'{name}_count{{stage="{label}"}} {self._latency_n[stage]}')
+        gauges: list[tuple[str, str, float | None]] = [
+            ("analyte_frame_age_seconds", "Age of the newest good frame.", status.frame_age_s),
+            ("analyte_queue_depth", "Measurements that wait to be stored.", status.queue_depth),
+            ("analyte_control_drift", "Drift of the controls, in their standard deviations.", status.drift),
+            ("analyte_disk_free_bytes", "Free room where readings are kept.", status.disk_free_mb * 1e6),
+            ("analyte_measuring", "1 while the device measures.", status.measuring),
+            ("analyte_control_in_date", "1 while the control is in date.", status.control_ok),
+        ]
+        for name, text, value in gauges:
+            if value is not None:
+                lines += [*_family(name, "gauge", text), f"{name} {float(value):g}"]
+        return "\n".join(lines) + "\n"
+
+
+def _family(name: str, kind: str, text: str) -> list[str]:
+    return [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]

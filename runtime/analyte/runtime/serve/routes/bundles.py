@@ -1,0 +1,59 @@
+"""Bundles: what runs, a new one, the one before."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from analyte.runtime.serve.context import context_of, person_of
+from analyte.runtime.serve.routes.actions import Done, Supervisor, Why
+
+router = APIRouter(prefix="/api/v1", tags=["bundles"])
+
+
+@router.get("/bundles")
+def bundles(request: Request) -> dict[str, str]:
+    """Return the bundle in use."""
+    status = context_of(request).instrument.status()
+    return {"active": status.bundle, "artifact": status.artifact}
+
+
+@router.post(
+    "/bundles",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def upload(request: Request, person: Supervisor) -> Done:
+    """Take a packed bundle as the body; it is verified, and its signature where the profile demands one."""
+    context = context_of(request)
+    number, name = tempfile.mkstemp(suffix=".analyte.zip")
+    path = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            async for piece in request.stream():
+                file.write(piece)
+        result = await run_in_threadpool(
+            context.act, person, "bundle.uploaded", lambda: context.instrument.upload_bundle(path)
+        )
+    except ClientDisconnect as error:
+        raise HTTPException(413, "The body is too large or was cut off.") from error
+    finally:
+        path.unlink(missing_ok=True)
+    return Done(result=result)
+
+
+@router.post("/bundles/rollback")
+def roll_back(request: Request, person: Supervisor, given: Why) -> Done:
+    """Go back to the bundle before."""
+    context = context_of(request)
+    did = context.act(person_of(request), "bundle.rolled_back", context.instrument.roll_back, given.why)
+    return Done(result=did)

@@ -1,0 +1,227 @@
+// The page of a device. Text from the device is set as text, never as markup.
+import { drawControls, drawHistory } from "/static/charts.js";
+
+const at = (id) => document.getElementById(id);
+const RANK = ["viewer", "operator", "supervisor"];
+const KEPT = 200;
+let session, words, status, readings = [], newest = null, arrived = 0, heard = 0;
+
+async function ask(path, options = {}) {
+  let answer;
+  try { answer = await fetch(path, options); } catch { throw new Error("The device does not answer."); }
+  if (answer.status === 401) { location.reload(); throw new Error("Signed out."); }
+  const body = await answer.json();
+  if (!answer.ok && answer.status !== 503) throw new Error(typeof body.detail === "string" ? body.detail : "Please check what you entered.");
+  return body;
+}
+
+function post(path, body, type = "application/json") {
+  const headers = { "x-csrf-token": session.csrf };
+  if (body !== undefined) headers["content-type"] = type;
+  return ask(path, { method: "POST", headers, body: body === undefined || body instanceof Blob ? body : JSON.stringify(body) });
+}
+
+function add(parent, name, text) {
+  const made = document.createElement(name);
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function say(text, good) {
+  at("said").textContent = text;
+  at("said").className = good ? "good" : "";
+}
+
+const digits = (value, one) => {
+  const width = Math.max((one.upper ?? value) - (one.lower ?? value), Math.abs(value) * 1e-4, 1e-9);
+  return value.toFixed(Math.min(6, Math.max(0, 1 - Math.floor(Math.log10(width)))));
+};
+
+function span(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 90) return `${whole} s`;
+  if (whole < 5400) return `${Math.round(whole / 60)} min`;
+  return whole < 172800 ? `${Math.round(whole / 3600)} h` : `${Math.round(whole / 86400)} days`;
+}
+
+// Age by this machine's own clock since the reading came, as the two clocks may differ.
+const age = () => newest.age0 + (performance.now() - arrived) / 1000;
+
+function showValue() {
+  const one = newest.reading;
+  at("number").textContent = one.refused ? "Refused" : one.value === null ? `< ${digits(one.upper, one)}` : digits(one.value, one);
+  at("unit")?.remove();
+  if (!one.refused) { at("value").append(" "); add(at("value"), "span", one.unit).id = "unit"; }
+  at("value").className = one.refused ? "word refused" : "";
+  at("interval").textContent = one.refused ? words.reasons[one.reason] ?? one.reason
+    : one.value === null ? "" : `${digits(one.lower, one)} to ${digits(one.upper, one)} ${one.unit} (${Math.round(one.coverage * 100)} % interval)`;
+  at("flags").replaceChildren();
+  for (const flag of one.flags) add(at("flags"), "li", words.flags[flag] ?? flag);
+  showAge();
+}
+
+function showAge() {
+  if (!newest) return;
+  const seconds = age(), old = seconds > status.max_age_s;
+  const was = at("now").classList.contains("old");
+  at("now").classList.toggle("old", old);
+  if (old) {
+    at("number").textContent = `No reading for ${span(seconds)}`;
+    at("unit")?.remove();
+    at("interval").textContent = newest.reading.value === null ? "" : `Last: ${digits(newest.reading.value, newest.reading)} ${newest.reading.unit}`;
+    at("age").textContent = `Measured ${new Date(newest.reading.captured_at).toLocaleString()}`;
+  } else if (was) showValue();
+  else at("age").textContent = `Measured ${span(seconds)} ago`;
+  // The number is spoken when it changes, not every second of its age.
+  at("value").setAttribute("aria-live", old ? "off" : "polite");
+}
+
+function take(reading, age0) {
+  newest = { reading, age0 };
+  arrived = performance.now();
+  showValue();
+}
+
+function showRefused() {
+  const list = at("refused");
+  list.replaceChildren();
+  const refused = readings.filter((one) => one.refused).reverse().slice(0, 12);
+  if (!refused.length) add(list, "li", "None");
+  for (const one of refused) {
+    const item = add(list, "li");
+    if (one.frame_file) {
+      const image = add(item, "img");
+      image.src = `/api/v1/readings/${encodeURIComponent(one.id)}/picture`;
+      image.alt = "Picture of the refused reading";
+      image.loading = "lazy";
+      image.addEventListener("error", () => image.replaceWith(document.createTextNode("No picture")));
+    } else add(item, "span", "No picture");
+    const text = add(item, "div", words.reasons[one.reason] ?? one.reason);
+    add(text, "small", `${new Date(one.captured_at).toLocaleString()}${one.detail ? ": " + one.detail : ""}`);
+  }
+}
+
+function showStatus(answer) {
+  status = answer.status;
+  heard = performance.now();
+  document.title = `${status.device} - analyte`;
+  at("device").textContent = status.device;
+  at("analyte").textContent = `${status.analyte} in ${status.unit}`;
+  const good = status.measuring && !answer.obstacles.length;
+  at("state").textContent = !status.measuring ? "Stopped" : good ? "Measuring" : "Attention needed";
+  at("state").className = good ? "good" : "bad";
+  at("start").disabled = status.measuring;
+  at("stop").disabled = !status.measuring;
+  at("obstacles").replaceChildren();
+  for (const text of answer.obstacles) add(at("obstacles"), "li", text);
+  const rows = {
+    "Newest picture": status.frame_age_s === null ? "none" : `${span(status.frame_age_s)} ago`,
+    "Bundle": `${status.bundle.slice(0, 16)} (${status.artifact})`,
+    "Calibration": status.calibration || "as shipped",
+    "Free disk": `${Math.round(status.disk_free_mb)} MB`,
+    "Clock": status.clock_ok ? "set" : "not set",
+    "Waiting to be stored": String(status.queue_depth),
+    "Drift of controls": status.drift === null ? "unknown" : `${status.drift.toFixed(1)} s`,
+  };
+  at("health").replaceChildren();
+  for (const [name, text] of Object.entries(rows)) { add(at("health"), "dt", name); add(at("health"), "dd", text); }
+  const can = (feature) => status.features.includes(feature);
+  at("control").hidden = !can("control");
+  if (at("material").options.length !== status.materials.length) {
+    at("material").replaceChildren();
+    for (const name of status.materials) add(at("material"), "option", name);
+  }
+  at("calibrate").hidden = !can("calibrate");
+  at("rollback").hidden = !can("bundle");
+  at("upload").parentElement.hidden = !can("bundle");
+  for (const part of document.querySelectorAll("[data-least]"))
+    part.hidden = RANK.indexOf(session.role) < RANK.indexOf(part.dataset.least);
+  if (!can("calibrate") && !can("bundle")) at("service").hidden = true;
+}
+
+async function showControls() {
+  const { controls } = await ask("/api/v1/controls");
+  const wanted = at("material").value;
+  drawControls(at("controls"), controls.filter((one) => !wanted || one.material === wanted));
+}
+
+function showPicture() {
+  if (document.hidden || status.frame_age_s === null) return;
+  const next = new Image();
+  next.addEventListener("load", () => {
+    at("picture").src = next.src;
+    at("picture").hidden = false;
+    at("picture-none").hidden = true;
+  });
+  next.src = `/api/v1/picture.jpg?t=${Date.now()}`;
+}
+
+function listen() {
+  const stream = new EventSource("/api/v1/events");
+  stream.addEventListener("reading", (event) => {
+    const one = JSON.parse(event.data);
+    readings = [...readings, one].slice(-KEPT);
+    take(one, one.capture_age_ms / 1000);
+    drawHistory(at("history"), readings, status.unit);
+    if (one.refused) showRefused();
+  });
+}
+
+function act(id, path, body, done) {
+  at(id).addEventListener("click", async () => {
+    try {
+      const given = body ? body() : undefined;
+      const answer = await post(path, given, given instanceof Blob ? "application/octet-stream" : undefined);
+      say(`${done}${answer.result ? ": " + answer.result.slice(0, 60) : ""}`, true);
+      showStatus(await ask("/api/v1/status"));
+      if (!at("control").hidden) await showControls();
+    } catch (error) { say(error.message); }
+  });
+}
+
+function why() {
+  const text = at("why").value.trim();
+  if (!text) { at("why").focus(); throw new Error("Say the reason first: it is kept in the record."); }
+  return { why: text };
+}
+
+function file() {
+  const [chosen] = at("bundle").files;
+  if (!chosen) throw new Error("Choose a file first.");
+  return chosen;
+}
+
+async function begin() {
+  [session, words] = await Promise.all([ask("/api/v1/session"), ask("/api/v1/words")]);
+  at("who").textContent = `${session.name} (${session.role})`;
+  at("logout").hidden = session.local;
+  showStatus(await ask("/api/v1/status"));
+  readings = (await ask(`/api/v1/readings?limit=${KEPT}`)).readings.reverse();
+  if (readings.length) take(readings.at(-1), (Date.now() - Date.parse(readings.at(-1).captured_at)) / 1000);
+  drawHistory(at("history"), readings, status.unit);
+  showRefused();
+  await showControls();
+  showPicture();
+  listen();
+  act("start", "/api/v1/start", null, "Measuring");
+  act("stop", "/api/v1/stop", null, "Stopped");
+  act("measure", "/api/v1/measure", null, "Measuring now");
+  act("run-control", "/api/v1/controls", () => ({ material: at("material").value }), "Control");
+  act("calibrate", "/api/v1/calibrate", why, "Calibrated");
+  act("rollback", "/api/v1/bundles/rollback", why, "Went back to");
+  act("upload", "/api/v1/bundles", file, "Bundle taken");
+  at("material").addEventListener("change", showControls);
+  at("logout").addEventListener("click", async () => { await post("/logout"); location.assign("/login"); });
+  setInterval(showAge, 1000);
+  setInterval(showPicture, 2000);
+  setInterval(async () => {
+    try { showStatus(await ask("/api/v1/status")); } catch {
+      at("state").textContent = `No answer for ${span((performance.now() - heard) / 1000)}`;
+      at("state").className = "bad";
+    }
+  }, 3000);
+  document.body.dataset.ready = "yes";
+}
+
+begin().catch((error) => say(error.message));

@@ -1,0 +1,154 @@
+"""The page in a real browser: every action, no error in its console."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from analyte.contract.event import Role
+from analyte.contract.sections.serve import ServeSection
+from analyte.runtime.serve.context import Context
+from analyte.runtime.serve.server import PageServer
+from analyte.runtime.serve.tokens import TokenFile
+from runtime.serve.fake import FakeInstrument, fake_context, some_readings
+
+if shutil.which("chromium") is None or not Path("/usr/bin/chromedriver").exists():
+    pytest.skip("chromium or chromedriver is not installed", allow_module_level=True)
+webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+PATIENCE_S = 60
+
+
+class Page:
+    """A browser before a device."""
+
+    def __init__(self, context: Context, folder: Path) -> None:
+        bound = socket.create_server(("127.0.0.1", 0))
+        self.server = PageServer(context, bound, folder / "device.toml")
+        self.address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        self.context = context
+        options = webdriver.ChromeOptions()
+        for word in (
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={folder}/c",
+        ):
+            options.add_argument(word)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        self.driver = webdriver.Chrome(options, webdriver.ChromeService("/usr/bin/chromedriver"))
+
+    def open(self) -> None:
+        self.driver.get(self.address)
+        self.until(lambda: self.driver.find_elements(By.CSS_SELECTOR, "body[data-ready], form"))
+
+    def until(self, true: object) -> None:
+        assert callable(true)
+        WebDriverWait(self.driver, PATIENCE_S, 0.05).until(lambda driver: true())
+
+    def text(self, id: str) -> str:
+        return str(self.driver.find_element(By.ID, id).text)
+
+    def click(self, id: str) -> None:
+        self.driver.execute_script("arguments[0].click()", self.driver.find_element(By.ID, id))
+
+    def type(self, id: str, text: str) -> None:
+        self.driver.find_element(By.ID, id).send_keys(text)
+
+    def errors(self) -> list[str]:
+        return [one["message"] for one in self.driver.get_log("browser") if one["level"] != "INFO"]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Iterator[Page]:
+    made = Page(fake_context(None), tmp_path)
+    yield made
+    made.driver.quit()
+    made.server.close()
+
+
+def test_every_action_of_the_page_reaches_the_device(page: Page, tmp_path: Path) -> None:
+    page.open()
+    done = cast(FakeInstrument, page.context.instrument).calls
+    packed = tmp_path / "new.zip"
+    packed.write_bytes(b"PK")
+    page.click("calibrate")
+    page.until(lambda: "reason" in page.text("said"))
+    page.type("why", "new lot")
+    page.type("bundle", str(packed))
+    actions = {"stop": "stop", "start": "start", "measure": "measure", "run-control": "control low",
+               "calibrate": "calibrate", "rollback": "roll back", "upload": "upload"}  # fmt: skip
+    for button, call in actions.items():
+        page.until(lambda button=button: page.driver.find_element(By.ID, button).is_enabled())
+        page.click(button)
+        page.until(lambda call=call: call in done)
+        page.until(lambda: "good" in page.driver.find_element(By.ID, "said").get_attribute("class"))
+    assert page.errors() == []
+
+
+def test_a_new_reading_is_shown_and_an_old_one_is_not_shown_as_new(page: Page) -> None:
+    page.open()
+    assert "No reading for" in page.text("value")
+    page.until(lambda: page.context.broker.clients == 1)
+    now = datetime.now(UTC).isoformat()
+    page.context.broker.publish(
+        replace(some_readings(1)[0], value=12.34, lower=12.0, upper=12.7, captured_at=now)
+    )
+    page.until(lambda: "12.3" in page.text("value") and "mg/L" in page.text("value"))
+    assert "95 % interval" in page.text("interval") or "interval" in page.text("interval")
+    page.until(lambda: "No reading for" in page.text("value"))
+    assert page.errors() == []
+
+
+def test_refused_readings_stand_there_with_picture_and_words(page: Page) -> None:
+    page.open()
+    assert "Focus the camera" in page.text("refused")
+    assert page.driver.find_elements(By.CSS_SELECTOR, "#refused img")
+    assert page.driver.find_elements(By.CSS_SELECTOR, "#history svg .line")
+
+
+def test_a_viewer_signs_in_and_sees_no_actions(tmp_path: Path) -> None:
+    file = tmp_path / "tokens.json"
+    token = TokenFile(file).add("ann", Role.VIEWER, None)
+    page = Page(fake_context(file, ServeSection(tokens=file)), tmp_path)
+    try:
+        page.open()
+        page.type("token", token)
+        page.driver.find_element(By.CSS_SELECTOR, "form button").click()
+        page.until(lambda: page.driver.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
+        for id in ("measure", "stop", "run-control", "service"):
+            assert not page.driver.find_element(By.ID, id).is_displayed()
+        page.click("logout")
+        page.until(lambda: page.driver.find_elements(By.ID, "token"))
+    finally:
+        page.driver.quit()
+        page.server.close()
+
+
+@pytest.mark.parametrize("size", [(390, 844), (800, 480), (1280, 800)])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_screen(page: Page, size: tuple[int, int], scheme: str) -> None:
+    width, height = size
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})  # fmt: skip
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
+        "features": [{"name": "prefers-color-scheme", "value": scheme}]})  # fmt: skip
+    page.open()
+    page.until(lambda: page.context.broker.clients == 1)
+    page.context.broker.publish(replace(some_readings(4)[3], captured_at=datetime.now(UTC).isoformat()))
+    page.until(lambda: "mg/L" in page.text("value"))
+    page.until(lambda: page.driver.find_element(By.ID, "picture").is_displayed())
+    assert page.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    kept = os.environ.get("ANALYTE_SCREENSHOTS")
+    if kept:
+        page.driver.save_screenshot(str(Path(kept) / f"page-{width}x{height}-{scheme}.png"))
