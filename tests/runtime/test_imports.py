@@ -41,6 +41,7 @@ COMMANDS = [
         "read",
         "region",
         "selftest",
+        "token",
     )
 ]
 WORKERS = [

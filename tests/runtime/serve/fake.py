@@ -61,6 +61,7 @@ class FakeInstrument:
         self.measuring = True
         self.frame_age_s: float | None = 0.2
         self.calls: list[str] = []
+        self.locked = True
 
     def status(self) -> DeviceStatus:
         return DeviceStatus(
@@ -79,6 +80,7 @@ class FakeInstrument:
             clock_ok=True,
             control_ok=True,
             control_detail="",
+            locked=self.locked,
             queue_depth=0,
             drift=0.4,
             materials=["low", "high"],
@@ -122,13 +124,17 @@ class FakeInstrument:
         self.calls.append("calibrate")
         return "version 4"
 
-    def upload_bundle(self, path: Path) -> str:
+    def release(self, who: str, role: Role, why: str) -> None:
+        self.locked = False
+        self.calls.append("release")
+
+    def upload_bundle(self, path: Path, who: str, role: Role) -> str:
         if not path.read_bytes().startswith(b"PK"):
             raise InputError("not a packed bundle")
         self.calls.append("upload")
         return "cd" * 32
 
-    def roll_back(self) -> str:
+    def roll_back(self, who: str, role: Role, why: str) -> str:
         self.calls.append("roll back")
         return "ab" * 32
 

@@ -87,7 +87,8 @@ def test_every_action_of_the_page_reaches_the_device(page: Page, tmp_path: Path)
     page.type("why", "new lot")
     page.type("bundle", str(packed))
     actions = {"stop": "stop", "start": "start", "measure": "measure", "run-control": "control low",
-               "calibrate": "calibrate", "rollback": "roll back", "upload": "upload"}  # fmt: skip
+               "release": "release", "calibrate": "calibrate", "rollback": "roll back",
+               "upload": "upload"}  # fmt: skip
     for button, call in actions.items():
         page.until(lambda button=button: page.driver.find_element(By.ID, button).is_enabled())
         page.click(button)
@@ -107,6 +108,21 @@ def test_a_new_reading_is_shown_and_an_old_one_is_not_shown_as_new(page: Page) -
     page.until(lambda: "12.3" in page.text("value") and "mg/L" in page.text("value"))
     assert "95 % interval" in page.text("interval") or "interval" in page.text("interval")
     page.until(lambda: "No reading for" in page.text("value"))
+    assert page.errors() == []
+
+
+def test_a_plate_says_which_well_and_shows_them_all(page: Page) -> None:
+    page.open()
+    page.until(lambda: page.context.broker.clients == 1)
+    now = datetime.now(UTC).isoformat()
+    for site, value in (("A1", 3.0), ("A2", 7.0)):
+        page.context.broker.publish(
+            replace(
+                some_readings(1)[0], site=site, value=value, lower=value - 1, upper=value + 1, captured_at=now
+            )
+        )
+    page.until(lambda: page.text("site") == "Well A2")
+    assert page.text("wells").split("\n") == ["A1: 3.0", "A2: 7.0"]
     assert page.errors() == []
 
 

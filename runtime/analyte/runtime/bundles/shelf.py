@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -21,6 +23,7 @@ from analyte.contract.output import from_os_error
 SUFFIX = ".analyte.zip"
 _STATE_FILE = "shelf.json"
 _STATE_SCHEMA = 1
+_LOCK_FILE = ".lock"
 _ID = re.compile(r"[0-9a-f]{64}")
 
 OpenBundle = Callable[[Path], Bundle]
@@ -39,7 +42,7 @@ class ShelfState:
 
 
 class Shelf:
-    """A folder of packed bundles, named by their ids. One process writes it at a time; any may read it."""
+    """A folder of packed bundles, named by their ids, for several threads and processes at once."""
 
     def __init__(self, folder: Path) -> None:
         """Make the folder where it is missing. Raises: OutputError."""
@@ -116,32 +119,33 @@ class Shelf:
 
     def propose(self, bundle_id: str) -> None:
         """Say that a bundle is to be tried. Raises: SettingsError when it is not kept, OutputError."""
-        self._demand(bundle_id)
-        self._write(replace(self.state(), candidate=bundle_id))
+        with self._changing():
+            self._demand(bundle_id)
+            self._write(replace(self.state(), candidate=bundle_id))
 
     def withdraw(self) -> None:
         """Say that nothing is to be tried. Raises: OutputError."""
-        self._write(replace(self.state(), candidate=None))
+        with self._changing():
+            self._write(replace(self.state(), candidate=None))
 
     def activate(self, bundle_id: str) -> None:
         """Say that a bundle is run from now on; the one before is the way back.
 
         Raises: SettingsError when it is not kept, OutputError.
         """
-        self._demand(bundle_id)
-        state = self.state()
-        previous = state.previous if state.active == bundle_id else state.active
-        self._write(ShelfState(active=bundle_id, previous=previous))
+        with self._changing():
+            self._activate(bundle_id)
 
     def roll_back(self) -> str:
         """Say that the one before is run again, and the one that was run is then the one before.
 
         Returns: its id. Raises: SettingsError when there is none, OutputError.
         """
-        previous = self.state().previous
-        if previous is None:
-            raise SettingsError("there is no bundle to go back to", where=self.folder)
-        self.activate(previous)
+        with self._changing():
+            previous = self.state().previous
+            if previous is None:
+                raise SettingsError("there is no bundle to go back to", where=self.folder)
+            self._activate(previous)
         return previous
 
     def remove(self, bundle_id: str) -> None:
@@ -154,6 +158,23 @@ class Shelf:
             self.path(bundle_id).unlink()
         except OSError as error:
             raise from_os_error(error, self.path(bundle_id)) from error
+
+    def _activate(self, bundle_id: str) -> None:
+        self._demand(bundle_id)
+        state = self.state()
+        previous = state.previous if state.active == bundle_id else state.active
+        self._write(ShelfState(active=bundle_id, previous=previous))
+
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep other threads and processes from changing the state between reading and writing it."""
+        path = self.folder / _LOCK_FILE
+        try:
+            with path.open("ab") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise from_os_error(error, path) from error
 
     def _demand(self, bundle_id: str) -> None:
         if not _ID.fullmatch(bundle_id) or not self.path(bundle_id).is_file():

@@ -10,7 +10,7 @@ import click
 from analyte.contract.event import Role
 from analyte.runtime.serve.tokens import TokenFile
 
-_FILE = click.argument("file", type=click.Path(path_type=Path))
+_FILE = click.argument("file", type=click.Path(readable=False, path_type=Path))
 _ROLES = (Role.VIEWER, Role.OPERATOR, Role.SUPERVISOR)
 
 

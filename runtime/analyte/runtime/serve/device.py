@@ -15,6 +15,8 @@ import cv2
 from analyte.contract.errors import SettingsError, UnavailableError
 from analyte.contract.event import Role
 from analyte.contract.profile import DeviceProfile
+from analyte.contract.reading import Reason
+from analyte.runtime.bundles.changes import BundleChanges, Person
 from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shelf import Shelf
 from analyte.runtime.control.quality_control import QualityControl
@@ -23,7 +25,6 @@ from analyte.runtime.recorder import Recorder
 from analyte.runtime.serve.gate import Gate, PageSink, Tap
 from analyte.runtime.serve.instrument import DeviceStatus, Feature
 from analyte.runtime.store.protocol import Trail
-from analyte.runtime.trust import open_for_use
 
 _GREEN = (80, 220, 80)
 _LEAST_FREE_MB = 50.0
@@ -55,7 +56,7 @@ class DeviceInstrument:
         """See `Instrument`."""
         runner, found, frame = self.running(), self.control.status(), self.tap.newest
         free_mb = shutil.disk_usage(self.store.absolute().parent).free / 1e6
-        label = runner.bundle.manifest.label
+        label, newest = runner.bundle.manifest.label, self.sink.newest
         measure, recalibration = self.profile.measure, self.control.recalibration()
         features = [Feature.CONTROL] if found.materials else []
         if self.shelf is not None:
@@ -70,12 +71,13 @@ class DeviceInstrument:
             calibration="" if recalibration is None else str(recalibration.version),
             frame_age_s=None if frame is None else max(0.0, time.monotonic() - frame.monotonic_s),
             max_age_s=2 * measure.interval_s + 5.0,
-            model_ok=True,
+            model_ok=newest is None or newest.reason is not Reason.NOT_FINITE,
             disk_ok=free_mb >= _LEAST_FREE_MB,
             disk_free_mb=free_mb,
             clock_ok=kernel_synchronised() is not False or TIMESYNC.exists(),
             control_ok=found.admitted,
             control_detail=found.detail,
+            locked=found.reason is Reason.CONTROL_FAILED,
             queue_depth=self.recorder.depth,
             materials=[one.material.name for one in found.materials],
             features=features,
@@ -141,18 +143,20 @@ class DeviceInstrument:
         """See `Instrument`."""
         raise UnavailableError("calibrating from the page is not available", fix="analyte qc recalibrate")
 
-    def upload_bundle(self, path: Path) -> str:
+    def release(self, who: str, role: Role, why: str) -> None:
         """See `Instrument`."""
-        shelf = self._shelf()
-        id_ = shelf.add(path, lambda packed: open_for_use(packed, self.profile, where=self.where)).id
-        shelf.propose(id_)
-        return id_
+        self.control.release(who, role, why)
 
-    def roll_back(self) -> str:
+    def upload_bundle(self, path: Path, who: str, role: Role) -> str:
         """See `Instrument`."""
-        return self._shelf().roll_back()
+        bundle, _ = self._changes().install(path, Person(who, role), lambda text: None)
+        return bundle.id
 
-    def _shelf(self) -> Shelf:
+    def roll_back(self, who: str, role: Role, why: str) -> str:
+        """See `Instrument`."""
+        return self._changes().roll_back(Person(who, role, why))
+
+    def _changes(self) -> BundleChanges:
         if self.shelf is None:
             raise UnavailableError("the device keeps one bundle only", fix="Set bundles.folder")
-        return self.shelf
+        return BundleChanges(self.shelf, self.profile, self.where, self.trail)

@@ -45,6 +45,8 @@ class DeviceStatus(BaseModel):
     control_ok: bool
     control_detail: str
     """Why the control is not in date; else empty."""
+    locked: bool = False
+    """Whether a failed control has to be released by a person."""
     queue_depth: int
     """Measurements that wait to be stored."""
     drift: float | None = None
@@ -96,10 +98,23 @@ class Instrument(Protocol):
         """Recalibrate from the newest controls; return what came of it. Raises: as `run_control`."""
         ...
 
-    def upload_bundle(self, path: Path) -> str:
-        """Verify a packed bundle and try it; return its id. Raises: InputError, IntegrityError."""
+    def release(self, who: str, role: Role, why: str) -> None:
+        """Let readings go on after a failed control.
+
+        Raises: RoleError; InputError where nothing is locked.
+        """
         ...
 
-    def roll_back(self) -> str:
-        """Go back to the bundle before; return its id. Raises: SettingsError where there is none."""
+    def upload_bundle(self, path: Path, who: str, role: Role) -> str:
+        """Verify a packed bundle and try it beside the running one; return its id.
+
+        Raises: RoleError, InputError, IntegrityError, UnavailableError, ParityError.
+        """
+        ...
+
+    def roll_back(self, who: str, role: Role, why: str) -> str:
+        """Go back to the bundle before; return its id.
+
+        Raises: RoleError; SettingsError where there is none.
+        """
         ...

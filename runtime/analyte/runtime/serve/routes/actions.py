@@ -68,6 +68,17 @@ def run_control(request: Request, person: Operator, wish: ControlWish) -> Done:
     return Done(result=context.act(person, "control.asked", do))
 
 
+@router.post("/controls/release")
+def release(request: Request, person: Supervisor, given: Why) -> Done:
+    """Let readings go on after a failed control."""
+    context = context_of(request)
+
+    def do() -> None:
+        context.instrument.release(person.name, person.role, given.why)
+
+    return Done(result=context.act(person, "lockout.release_asked", do, given.why))
+
+
 @router.post("/calibrate")
 def calibrate(request: Request, person: Supervisor, given: Why) -> Done:
     """Recalibrate from the newest controls."""

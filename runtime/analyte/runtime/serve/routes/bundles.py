@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from analyte.runtime.serve.context import context_of, person_of
+from analyte.runtime.serve.context import context_of
 from analyte.runtime.serve.routes.actions import Done, Supervisor, Why
 
 router = APIRouter(prefix="/api/v1", tags=["bundles"])
@@ -42,7 +42,10 @@ async def upload(request: Request, person: Supervisor) -> Done:
             async for piece in request.stream():
                 file.write(piece)
         result = await run_in_threadpool(
-            context.act, person, "bundle.uploaded", lambda: context.instrument.upload_bundle(path)
+            context.act,
+            person,
+            "bundle.uploaded",
+            lambda: context.instrument.upload_bundle(path, person.name, person.role),
         )
     except ClientDisconnect as error:
         raise HTTPException(413, "The body is too large or was cut off.") from error
@@ -55,5 +58,8 @@ async def upload(request: Request, person: Supervisor) -> Done:
 def roll_back(request: Request, person: Supervisor, given: Why) -> Done:
     """Go back to the bundle before."""
     context = context_of(request)
-    did = context.act(person_of(request), "bundle.rolled_back", context.instrument.roll_back, given.why)
-    return Done(result=did)
+
+    def do() -> str:
+        return context.instrument.roll_back(person.name, person.role, given.why)
+
+    return Done(result=context.act(person, "bundle.roll_back_asked", do, given.why))

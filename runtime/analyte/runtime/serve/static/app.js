@@ -4,6 +4,7 @@ import { drawControls, drawHistory } from "/static/charts.js";
 const at = (id) => document.getElementById(id);
 const RANK = ["viewer", "operator", "supervisor"];
 const KEPT = 200;
+const wells = new Map();
 let session, words, status, readings = [], newest = null, arrived = 0, heard = 0;
 
 async function ask(path, options = {}) {
@@ -48,9 +49,25 @@ function span(seconds) {
 // Age by this machine's own clock since the reading came, as the two clocks may differ.
 const age = () => newest.age0 + (performance.now() - arrived) / 1000;
 
+const brief = (one) => one.refused ? "refused" : one.value === null ? `< ${digits(one.upper, one)}` : digits(one.value, one);
+
+// A plate gives a value for each well: the large one must say whose it is.
+function showWells(one) {
+  at("site").hidden = at("wells").hidden = !one.site;
+  if (!one.site) return;
+  at("site").textContent = `Well ${one.site}`;
+  wells.set(one.site, one);
+  at("wells").replaceChildren();
+  for (const [site, found] of wells) {
+    // Wells of an earlier picture are no longer there to be seen.
+    if (found.captured_at === one.captured_at) add(at("wells"), "li", `${site}: ${brief(found)}`);
+  }
+}
+
 function showValue() {
   const one = newest.reading;
-  at("number").textContent = one.refused ? "Refused" : one.value === null ? `< ${digits(one.upper, one)}` : digits(one.value, one);
+  showWells(one);
+  at("number").textContent = one.refused ? "Refused" : brief(one);
   at("unit")?.remove();
   if (!one.refused) { at("value").append(" "); add(at("value"), "span", one.unit).id = "unit"; }
   at("value").className = one.refused ? "word refused" : "";
@@ -126,6 +143,9 @@ function showStatus(answer) {
   };
   at("health").replaceChildren();
   for (const [name, text] of Object.entries(rows)) { add(at("health"), "dt", name); add(at("health"), "dd", text); }
+  const late = status.frame_age_s !== null && status.frame_age_s > status.max_age_s;
+  at("picture-age").textContent = status.frame_age_s === null ? "" : `Taken ${span(status.frame_age_s)} ago`;
+  at("picture-age").className = late ? "late" : "";
   const can = (feature) => status.features.includes(feature);
   at("control").hidden = !can("control");
   if (at("material").options.length !== status.materials.length) {
@@ -137,7 +157,8 @@ function showStatus(answer) {
   at("upload").parentElement.hidden = !can("bundle");
   for (const part of document.querySelectorAll("[data-least]"))
     part.hidden = RANK.indexOf(session.role) < RANK.indexOf(part.dataset.least);
-  if (!can("calibrate") && !can("bundle")) at("service").hidden = true;
+  at("release").hidden = !can("control") || !status.locked;
+  if (!can("calibrate") && !can("bundle") && at("release").hidden) at("service").hidden = true;
 }
 
 async function showControls() {
@@ -208,6 +229,7 @@ async function begin() {
   act("stop", "/api/v1/stop", null, "Stopped");
   act("measure", "/api/v1/measure", null, "Measuring now");
   act("run-control", "/api/v1/controls", () => ({ material: at("material").value }), "Control");
+  act("release", "/api/v1/controls/release", why, "Released");
   act("calibrate", "/api/v1/calibrate", why, "Calibrated");
   act("rollback", "/api/v1/bundles/rollback", why, "Went back to");
   act("upload", "/api/v1/bundles", file, "Bundle taken");
