@@ -16,10 +16,11 @@ PACKAGE := pyproject.toml constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test gpu check format clean
+.PHONY: help demo instrument test gpu check format clean
 
 help:
 	@sed -n '2,5s/^# *//p' Makefile
+	@echo "  make instrument   a simulated instrument with its web page, of what make demo made"
 	@echo "  make gpu     the tests that need an NVIDIA GPU, in .venv-gpu"
 	@echo "  make check   formatter, linters, type checkers, import rules"
 	@echo "  make format  let the formatter rewrite the sources"
@@ -33,7 +34,7 @@ $(VENV)/created:
 
 $(VENV)/demo-installed: $(VENV)/created $(PACKAGE)
 	@echo "make: installing analyte for the demo (TensorFlow is large: a minute or two)"
-	$(PIP) -e '.[train,export,cpu,litert]'
+	$(PIP) -e '.[train,export,cpu,litert,serve]'
 	@touch $@
 
 $(VENV)/dev-installed: $(VENV)/created $(PACKAGE)
@@ -43,6 +44,14 @@ $(VENV)/dev-installed: $(VENV)/created $(PACKAGE)
 
 demo: $(VENV)/demo-installed
 	$(BIN)/analyte demo --out demo --overwrite
+
+demo/instrument.toml:
+	$(MAKE) demo
+
+# Ctrl-C ends it; the next start goes on with the same record.
+instrument: $(VENV)/demo-installed demo/instrument.toml
+	@echo "make: a simulated instrument; its page is at http://127.0.0.1:8080"
+	cd demo && ../$(BIN)/analyte daemon --device instrument.toml --bundle nitrite.analyte >> instrument.jsonl
 
 test: $(VENV)/dev-installed
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)

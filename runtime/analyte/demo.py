@@ -44,6 +44,45 @@ artifacts = ["tflite-int8"]
 [storage]
 path = "readings.sqlite"
 """
+INSTRUMENT = """\
+# Written by `analyte demo`: a simulated instrument with its page. In this folder:
+#   analyte daemon --device instrument.toml --bundle nitrite.analyte
+[device]
+id = "instrument"
+
+[camera]
+source = "sim:clip.avi"
+simulated = {{ fps = 5, picture_s = 0.2 }}
+
+[measure]
+interval_s = 1.0
+
+[region.boxes]
+sample = {{ x = {x}, y = {y}, w = {w}, h = {h} }}
+
+[engine]
+name = "litert"
+provider = "xnnpack"
+artifacts = ["tflite-int8"]
+
+[storage]
+path = "instrument.sqlite"
+refused_frames = "refused"
+
+[bundles]
+folder = "bundles"
+max_difference = 5.0
+
+# The vials of the clip lie within two s of it: what a control looks like, not how one is chosen.
+[[control.materials]]
+name = "QC 215"
+lot = "demo"
+target = 215.0
+s = 60.0
+
+[serve]
+port = 8080
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +151,7 @@ def _read_clip(out: Path, bundle: Path, clip: Path) -> list[FrameResult]:
     info = json.loads(clip.with_name(clip.name + ".json").read_text("utf-8"))
     profile, lines, store = out / "device.toml", out / "readings.jsonl", out / "readings.sqlite"
     profile.write_text(_PROFILE.format(**info["region"]), "utf-8")
+    (out / "instrument.toml").write_text(INSTRUMENT.format(**info["region"]), "utf-8")
     for old in out.glob("readings.sqlite*"):
         old.unlink()
     with lines.open("w", encoding="utf-8") as file:

@@ -108,6 +108,7 @@ def run_daemon(
             running = (lambda: runner) if swap is None else (lambda: swap.running)
             source = page.open(source, path, running, control, session.store, recorder, ready.shelf)
             pause = page.gate.pause
+            report(f"page: {page.address}")
         admitted = control.admitted
         loop = Loop(source, measurer, recorder, stop, profile.measure, admitted, supervisor, pause)
         try:

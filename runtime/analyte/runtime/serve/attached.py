@@ -65,6 +65,12 @@ class DevicePage:
         self._server = PageServer(context, self._bound, self._where)
         return tap
 
+    @property
+    def address(self) -> str:
+        """Where the page is."""
+        host = self._section.host if ":" not in self._section.host else f"[{self._section.host}]"
+        return f"{'http' if self._section.tls is None else 'https'}://{host}:{self._section.port}"
+
     def close(self) -> None:
         """Serve no more; may be called twice."""
         if self._server is not None:

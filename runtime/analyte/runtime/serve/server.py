@@ -14,6 +14,8 @@ from analyte.runtime.serve.app import create_app
 from analyte.runtime.serve.context import Context
 
 _STOP_S = 5.0
+_MOST_CONNECTIONS = 400
+"""A hundred pages listen to events, and ask beside that."""
 
 
 def listen(section: ServeSection, where: Path) -> socket.socket:
@@ -59,7 +61,7 @@ class PageServer:
             lifespan="off",
             proxy_headers=False,
             timeout_graceful_shutdown=1,
-            limit_concurrency=100,
+            limit_concurrency=_MOST_CONNECTIONS,
             ssl_certfile=None if tls is None else where.parent / tls.certificate,
             ssl_keyfile=None if tls is None else where.parent / tls.key,
         )
