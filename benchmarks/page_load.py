@@ -3,7 +3,7 @@
     python benchmarks/page_load.py BUNDLE [--clients 100] [--requests 50] [--seconds 30] [--json]
 
 A real daemon measures a simulated camera, 20 frames a second, and serves its page on the loopback. The
-latency of its readings (frame to judgement, as each reading states it) is taken over so many seconds in turns:
+latency of its readings (frame to judgement, as each reading says) is taken over so many seconds in turns:
 nobody there; then so many clients on server-sent events, and so many requests a second for the newest
 readings. Two turns each.
 
