@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analyte.contract.bundle import open_bundle
 from analyte.contract.errors import ProfileError, SettingsError, UnavailableError
 from analyte.contract.event import JsonValue
 from analyte.contract.profile import DeviceProfile, load_profile
@@ -165,8 +166,8 @@ def _on_shelf(
             )
         active = shelf.add(given, lambda path: open_for_use(path, profile, where=where)).id
         shelf.activate(active)
-    elif given is not None:
-        report(f"bundles.folder runs {active[:16]}; --bundle is for a folder that runs none yet")
+    elif given is not None and (other := open_bundle(given).id) != active:
+        report(f"bundles.folder runs {active[:16]}, and not --bundle, {other[:16]}")
     return shelf.path(active)
 
 
