@@ -62,6 +62,8 @@ def test_broker_down_and_daemon_killed_twice(tmp_path: Path, bundle: Path) -> No
             url = f"http://{server.address}/"
             for is_last in (False, True):
                 with running(tmp_path, "--device", profile, "--bundle", bundle, "--source", url) as daemon:
+                    assert daemon.stdout is not None
+                    assert daemon.stdout.readline()
                     already = len(found.readings)
                     until(lambda n=already: len(found.readings) > n, "readings on their way")
                     if not is_last:
