@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,68 +12,111 @@ from starlette.types import Receive, Scope, Send
 from analyte.contract.reading import Reading
 
 QUEUE_LENGTH = 64
-MOST_CLIENTS = 32
+MOST_CLIENTS = 128
 STALL_S = 15.0
 """A client that takes nothing for so long is dropped, seconds."""
 _BEAT_S = 10.0
+_HERE = b": here\n\n"
 
 
 @dataclass(slots=True, eq=False)
 class Client:
-    """One listener."""
+    """One listener. Belongs to the event loop that it joined in."""
 
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[bytes | None]
+    """What it has to be sent; None is the end."""
+    sender: asyncio.Task[None] | None = None
+    sending_since_s: float | None = None
+    """Since when its socket takes nothing, the loop's clock, seconds; None while it waits for readings."""
+    dropped: bool = False
+
+    def give(self, data: bytes) -> bool:
+        """Line data up; return whether there was room."""
+        if self.queue.full():
+            return False
+        self.queue.put_nowait(data)
+        return True
+
+    def end(self) -> None:
+        """Let it end: what it did not read it finds in the list of readings."""
+        while not self.queue.empty():
+            self.queue.get_nowait()
+        self.queue.put_nowait(None)
+
+    def stalled(self, now_s: float) -> bool:
+        """Return whether its socket has taken nothing for too long."""
+        return self.sending_since_s is not None and now_s - self.sending_since_s > STALL_S
 
 
 class Broker:
-    """Passes readings on; `publish` never waits and may be called from any thread."""
+    """Passes readings on; `publish` never waits and may be called from any thread.
+
+    A reading is encoded once and wakes a loop once, however many listen: what the measuring pays for a
+    reading does not grow with the listeners.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._clients: set[Client] = set()
+        self._clients: dict[asyncio.AbstractEventLoop, set[Client]] = {}
 
     @property
     def clients(self) -> int:
         """How many listen."""
-        return len(self._clients)
+        with self._lock:
+            return sum(map(len, self._clients.values()))
 
     def join(self) -> Client | None:
         """Return a new listener of the running loop; None where there are too many."""
-        client = Client(asyncio.get_running_loop(), asyncio.Queue(QUEUE_LENGTH))
+        loop = asyncio.get_running_loop()
+        client = Client(loop, asyncio.Queue(QUEUE_LENGTH))
         with self._lock:
-            if len(self._clients) >= MOST_CLIENTS:
+            if sum(map(len, self._clients.values())) >= MOST_CLIENTS:
                 return None
-            self._clients.add(client)
+            if loop not in self._clients:
+                self._clients[loop] = set()
+                loop.call_later(_BEAT_S, self._beat, loop)
+            self._clients[loop].add(client)
         return client
 
     def leave(self, client: Client) -> None:
         """Forget a listener."""
         with self._lock:
-            self._clients.discard(client)
+            self._clients.get(client.loop, set()).discard(client)
 
     def publish(self, reading: Reading) -> None:
         """Tell every listener of a reading."""
-        data = f"event: reading\nid: {reading.id}\ndata: {reading.to_json()}\n\n".encode()
         with self._lock:
-            clients = list(self._clients)
-        for client in clients:
+            loops = [loop for loop, clients in self._clients.items() if clients]
+        if not loops:
+            return
+        data = f"event: reading\nid: {reading.id}\ndata: {reading.to_json()}\n\n".encode()
+        for loop in loops:
             try:
-                client.loop.call_soon_threadsafe(self._put, client, data)
+                loop.call_soon_threadsafe(self._spread, loop, data)
             except RuntimeError:  # the server has ended
-                self.leave(client)
+                with self._lock:
+                    self._clients.pop(loop, None)
 
-    def _put(self, client: Client, data: bytes) -> None:
-        if client not in self._clients:
-            return
-        if client.queue.full():
-            self.leave(client)
-            # Room for the end alone: what it did not read it finds in the list of readings.
-            while not client.queue.empty():
-                client.queue.get_nowait()
-            client.queue.put_nowait(None)
-            return
-        client.queue.put_nowait(data)
+    def _spread(self, loop: asyncio.AbstractEventLoop, data: bytes) -> None:
+        for client in self._of(loop):
+            if not client.give(data):
+                self.leave(client)
+                client.end()
+
+    def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Give a sign of life to who has nothing to read, and drop who reads nothing."""
+        for client in self._of(loop):
+            if client.stalled(loop.time()) and client.sender is not None:
+                client.dropped = True
+                client.sender.cancel()
+            elif client.queue.empty():
+                client.give(_HERE)
+        loop.call_later(_BEAT_S, self._beat, loop)
+
+    def _of(self, loop: asyncio.AbstractEventLoop) -> list[Client]:
+        with self._lock:
+            return list(self._clients.get(loop, ()))
 
 
 class EventStream(Response):
@@ -90,32 +132,31 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until the client goes, stalls or is dropped."""
+        client = self._client
+        client.sender = asyncio.current_task()
         gone = asyncio.ensure_future(_disconnected(receive))
+        gone.add_done_callback(lambda _: client.end())
         try:
             await send(
                 {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
             )
-            data: bytes | None = b": here\n\n"
-            while data is not None and not gone.done():
-                body = {"type": "http.response.body", "body": data, "more_body": True}
-                await asyncio.wait_for(send(body), STALL_S)
-                data = await self._next(gone)
+            data: bytes | None = _HERE
+            while data is not None:
+                client.sending_since_s = client.loop.time()
+                await send({"type": "http.response.body", "body": data, "more_body": True})
+                client.sending_since_s = None
+                data = await client.queue.get()
             if not gone.done():
-                await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), STALL_S)
-        except (TimeoutError, OSError):
+                client.sending_since_s = client.loop.time()
+                await send({"type": "http.response.body", "body": b""})
+        except asyncio.CancelledError:
+            if not client.dropped:
+                raise
+        except OSError:
             pass
         finally:
             gone.cancel()
-            self._broker.leave(self._client)
-
-    async def _next(self, gone: asyncio.Future[None]) -> bytes | None:
-        got: asyncio.Future[bytes | None] = asyncio.ensure_future(self._client.queue.get())
-        both: set[asyncio.Future[Any]] = {got, gone}
-        done, _ = await asyncio.wait(both, timeout=_BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-        if got in done:
-            return got.result()
-        got.cancel()
-        return None if gone in done else b": here\n\n"
+            self._broker.leave(client)
 
 
 async def _disconnected(receive: Receive) -> None:
