@@ -80,6 +80,9 @@ lot = "demo"
 target = 215.0
 s = 60.0
 
+[control.drift]
+method = "cusum"
+
 [serve]
 port = 8080
 """

@@ -16,7 +16,7 @@ from analyte.contract.event import Event, Role
 from analyte.contract.reading import Flag, Reading, Reason
 from analyte.contract.sections.serve import ServeSection
 from analyte.runtime.serve.context import Context
-from analyte.runtime.serve.instrument import DeviceStatus, Feature
+from analyte.runtime.serve.instrument import DeviceStatus, Feature, RecalibrationWish, StandardStatus
 from analyte.runtime.serve.security import Gatekeeper
 from analyte.runtime.serve.tokens import TokenFile
 from analyte.runtime.store.protocol import ReadingFilter, StoredEvent, StoredReading
@@ -62,6 +62,7 @@ class FakeInstrument:
         self.frame_age_s: float | None = 0.2
         self.calls: list[str] = []
         self.locked = True
+        self.measured: list[StandardStatus] = []
 
     def status(self) -> DeviceStatus:
         return DeviceStatus(
@@ -82,7 +83,7 @@ class FakeInstrument:
             control_detail="",
             locked=self.locked,
             queue_depth=0,
-            drift=0.4,
+            drift={"low": 0.4, "high": -1.2},
             materials=["low", "high"],
             features=list(Feature),
         )
@@ -107,7 +108,7 @@ class FakeInstrument:
     def refused_picture(self, name: str) -> bytes | None:
         return cv2.imencode(".png", np.full((60, 80, 3), 40, np.uint8))[1].tobytes()
 
-    def run_control(self, material: str, who: str, role: Role) -> str:
+    def run_control(self, material: str, well: str, who: str, role: Role) -> str:
         if material not in ("low", "high"):
             raise SettingsError("no such material", got=material)
         self.calls.append(f"control {material}")
@@ -120,9 +121,28 @@ class FakeInstrument:
             for day in range(1, 13)
         ]  # fmt: skip
 
-    def calibrate(self, who: str, role: Role, why: str) -> str:
-        self.calls.append("calibrate")
+    def standards(self) -> list[StandardStatus]:
+        return list(self.measured)
+
+    def measure_standard(self, known: float, well: str, who: str, role: Role) -> str:
+        if known > 100:
+            raise InputError("a standard lies outside the calibrated range", got=known)
+        self.calls.append(f"standard {known:g}")
+        self.measured.append(
+            StandardStatus(
+                id=f"s{len(self.measured)}", at="2026-01-12T08:00:00+00:00", who=who, known=known,
+                reading=known + 1.5, sigma=0.3, used=False,
+            )
+        )  # fmt: skip
+        return f"{known:g} mg/L is read as {known + 1.5:g} mg/L"
+
+    def recalibrate(self, wish: RecalibrationWish, who: str, role: Role) -> str:
+        self.calls.append(f"{wish.method} {' '.join(wish.standards)}")
         return "version 4"
+
+    def undo_recalibration(self, who: str, role: Role, why: str) -> str:
+        self.calls.append("undo")
+        return "version 2 holds again"
 
     def release(self, who: str, role: Role, why: str) -> None:
         self.locked = False

@@ -66,12 +66,30 @@ def test_an_action_takes_an_operator_and_is_written_down(tokens: Path, path: str
     assert (event.who, event.role) == ("operator-x", Role.OPERATOR)
 
 
-@pytest.mark.parametrize("path", ["/api/v1/calibrate", "/api/v1/bundles/rollback"])
-def test_what_changes_the_values_takes_a_supervisor(tokens: Path, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("/api/v1/recalibrations", {"method": "offset", "standards": ["s0"]}),
+        ("/api/v1/recalibrations/undo", {}),
+        ("/api/v1/bundles/rollback", {}),
+    ],
+)
+def test_what_changes_the_values_takes_a_supervisor(tokens: Path, path: str, more: dict[str, object]) -> None:
     operator, supervisor = bearer(tokens, Role.OPERATOR), bearer(tokens, Role.SUPERVISOR)
     client = client_of(fake_context(tokens))
-    assert client.post(path, headers=operator, json={"why": "drift"}).status_code == 403
-    assert client.post(path, headers=supervisor, json={"why": "drift"}).status_code == 200
+    given = {"why": "drift", **more}
+    assert client.post(path, headers=operator, json=given).status_code == 403
+    assert client.post(path, headers=supervisor, json={**given, "why": ""}).status_code == 422
+    assert client.post(path, headers=supervisor, json=given).status_code == 200
+
+
+@pytest.mark.parametrize("known", ["NaN", "Infinity", "null", '"50"', "1e400"])
+def test_a_standard_without_a_number_is_refused(tokens: Path, known: str) -> None:
+    context = fake_context(tokens)
+    headers = bearer(tokens, Role.OPERATOR) | {"content-type": "application/json"}
+    answer = client_of(context).post("/api/v1/standards", headers=headers, content=f'{{"known": {known}}}')
+    assert answer.status_code == (200 if known == '"50"' else 422)
+    assert cast(FakeInstrument, context.instrument).calls == (["standard 50"] if known == '"50"' else [])
 
 
 def test_an_expired_and_a_removed_token_are_refused(tokens: Path) -> None:

@@ -31,12 +31,19 @@ def test_every_action_of_the_page_reaches_the_device(page: Page, tmp_path: Path)
     done = cast(FakeInstrument, page.context.instrument).calls
     packed = tmp_path / "new.zip"
     packed.write_bytes(b"PK")
-    page.click("calibrate")
+    page.click("rollback")
     page.until(lambda: "reason" in page.text("said"))
     page.type("why", "new lot")
+    page.click("recalibrate")
+    page.until(lambda: "choose a standard" in page.text("said"))
+    page.click("measure-standard")
+    page.until(lambda: "known value" in page.text("said"))
+    page.type("known", "50")
+    page.type("calibrate-why", "new lamp")
     page.type("bundle", str(packed))
     actions = {"stop": "stop", "start": "start", "measure": "measure", "run-control": "control low",
-               "release": "release", "calibrate": "calibrate", "rollback": "roll back",
+               "release": "release", "measure-standard": "standard 50", "recalibrate": "offset s0",
+               "undo-recalibration": "undo", "rollback": "roll back",
                "upload": "upload"}  # fmt: skip
     for button, call in actions.items():
         page.until(lambda button=button: page.driver.find_element(By.ID, button).is_enabled())
@@ -91,7 +98,7 @@ def test_a_viewer_signs_in_and_sees_no_actions(tmp_path: Path) -> None:
         page.type("token", token)
         page.driver.find_element(By.CSS_SELECTOR, "form button").click()
         page.until(lambda: page.driver.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
-        for id in ("measure", "stop", "run-control", "service"):
+        for id in ("measure", "stop", "run-control", "standards", "service"):
             assert not page.driver.find_element(By.ID, id).is_displayed()
         page.click("logout")
         page.until(lambda: page.driver.find_elements(By.ID, "token"))

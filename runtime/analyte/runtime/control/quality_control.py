@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
+from typing import Any, TypeVar
 
-from analyte.contract.errors import AnalyteError, InputError, SettingsError
+from analyte.contract.errors import InputError, SettingsError
 from analyte.contract.event import Event, JsonValue, Role
 from analyte.contract.label import LabelSpec
 from analyte.contract.reading import Reading
@@ -30,9 +31,11 @@ from analyte.runtime.control.levey_jennings import draw
 from analyte.runtime.control.lockout import obstacle, withheld
 from analyte.runtime.control.people import demand, plain_text, required_reason
 from analyte.runtime.control.recalibration import Method, Standard, fit
-from analyte.runtime.control.request import ControlRequest
+from analyte.runtime.control.request import ReadingRequest
 from analyte.runtime.control.status import Status, status_of
 from analyte.runtime.store.protocol import Trail
+
+T = TypeVar("T")
 
 
 def utc_now() -> datetime:
@@ -64,7 +67,7 @@ class QualityControl:
         self._now = now
         self._ledger = Ledger(trail)
         self._lock = threading.RLock()
-        self._request: ControlRequest | None = None
+        self._request: ReadingRequest[Any] | None = None
         self.refresh()
 
     @property
@@ -119,7 +122,8 @@ class QualityControl:
         """
         with self._lock:
             self.refresh()
-            left = list(readings) if self._request is None else self._answered(self._request, readings)
+            request, self._request = self._request, None
+            left = list(readings) if request is None else request.fulfil(readings)
             now = self._now()
             # By the bundle that made a reading, for another may run since.
             found = {
@@ -136,14 +140,23 @@ class QualityControl:
         Raises: RoleError; InputError for a material that may not be measured, or while another is waited for.
         """
         demand(role, Role.OPERATOR, "measuring a control")
+        self.material(material)
+        return self.expect_reading(
+            f"control {material!r}", site, lambda reading: self.measured(material, reading, who, role)
+        )
+
+    def expect_reading(self, what: str, site: str, take: Callable[[Reading], T]) -> Future[T]:
+        """Give the next reading of a well that `admitted` is given to ``take``, and to nobody else.
+
+        ``what``: what is to be measured, for people. ``site``: empty where a frame gives one reading.
+        Returns: what ``take`` will return or raise. Raises: InputError while another is waited for.
+        """
+        request = ReadingRequest(what, site, take)
         with self._lock:
-            self.material(material)
             if self._request is not None and not self._request.answer.cancelled():
-                raise InputError(
-                    f"control {self._request.material!r} is waited for already", fix="Wait for it"
-                )
-            self._request = ControlRequest(material, site, who, role)
-            return self._request.answer
+                raise InputError(f"{self._request.what} is waited for already", fix="Wait for it")
+            self._request = request
+        return request.answer
 
     def material(self, name: str) -> MaterialSection:
         """Return a material that may be measured today.
@@ -336,23 +349,6 @@ class QualityControl:
                 one.name: list(itertools.islice(self._ledger.of_material(one), last))[::-1] for one in chosen
             }
             return draw(chosen, series, self._ledger.marks)
-
-    def _answered(self, request: ControlRequest, readings: Sequence[Reading]) -> list[Reading]:
-        """Answer a request; return the readings of specimens."""
-        self._request = None
-        if not request.answer.set_running_or_notify_cancel():
-            return list(readings)
-        mine, others = request.split(readings)
-        try:
-            if mine is None:
-                raise InputError("the profile has no such well", got=request.site or "none was named")
-            request.answer.set_result(self.measured(request.material, mine, request.who, request.role))
-        except InputError as error:
-            request.answer.set_exception(error)
-        except AnalyteError as error:
-            request.answer.set_exception(error)
-            raise
-        return others
 
     def _refuse_foreign(self, reading: Reading) -> None:
         held = self._ledger.recalibration_of(reading.bundle)

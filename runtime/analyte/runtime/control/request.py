@@ -1,28 +1,46 @@
-"""A control that a person asks the running daemon for: the next reading is taken as one."""
+"""What a person asks the running daemon for: the next reading is that of a control or a standard."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
-from analyte.contract.event import Role
+from analyte.contract.errors import AnalyteError, InputError
 from analyte.contract.reading import Reading
-from analyte.runtime.control.events import ControlRecord
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class ControlRequest:
-    """Who wants which material measured, and where the answer goes."""
+class ReadingRequest(Generic[T]):
+    """What is wanted, what is done with the reading, and where the answer goes."""
 
-    material: str
+    what: str
+    """What is to be measured, for people: ``control 'low'``."""
     site: str
     """Well that holds it; empty where a frame gives one reading."""
-    who: str
-    role: Role
-    answer: Future[ControlRecord | None] = field(default_factory=Future)
+    take: Callable[[Reading], T]
+    """Makes the answer. Raises: AnalyteError."""
+    answer: Future[T] = field(default_factory=Future)
 
-    def split(self, readings: Sequence[Reading]) -> tuple[Reading | None, list[Reading]]:
-        """Return the reading of the control, None where there is no such well, and those of specimens."""
+    def fulfil(self, readings: Sequence[Reading]) -> list[Reading]:
+        """Answer with the reading of the well; return those of specimens.
+
+        An answer that was cancelled takes none away. Raises: any AnalyteError of ``take`` that is no
+        InputError, after the answer has it too.
+        """
+        if not self.answer.set_running_or_notify_cancel():
+            return list(readings)
         mine = next((one for one in readings if one.site == self.site), None)
-        return mine, [one for one in readings if one is not mine]
+        try:
+            if mine is None:
+                raise InputError("the profile has no such well", got=self.site or "none was named")
+            self.answer.set_result(self.take(mine))
+        except InputError as error:
+            self.answer.set_exception(error)
+        except AnalyteError as error:
+            self.answer.set_exception(error)
+            raise
+        return [one for one in readings if one is not mine]

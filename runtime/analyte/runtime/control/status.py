@@ -8,6 +8,7 @@ from typing import Any
 
 from analyte.contract.reading import Reason
 from analyte.contract.sections.control import ControlSection, MaterialSection
+from analyte.runtime.control.drift import drift_of
 from analyte.runtime.control.events import RecalibrationRecord
 from analyte.runtime.control.ledger import Control, Ledger
 from analyte.runtime.control.lockout import due_text, obstacle
@@ -25,6 +26,8 @@ class MaterialStatus:
     due: str
     """Why it is due now; empty where it is not."""
     expired: bool
+    drift: float | None
+    """Where its drift chart stands, in s; None without a chart, or without controls since it began."""
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON types."""
@@ -38,6 +41,7 @@ class MaterialStatus:
             "last": None if self.last is None else control_json(self.last),
             "due_at": None if self.due_at is None else self.due_at.isoformat(timespec="seconds"),
             "due": self.due,
+            "drift": self.drift,
         }
 
 
@@ -106,7 +110,17 @@ def _material(
         due_at=due_at,
         due=due,
         expired=material.expires is not None and now.date() > material.expires,
+        drift=_drift(ledger, section, material, bundle),
     )
+
+
+def _drift(ledger: Ledger, section: ControlSection, material: MaterialSection, bundle: str) -> float | None:
+    own = [
+        one.record.z
+        for one in ledger.series(section.materials, bundle)
+        if one.record.material == material.name
+    ]
+    return drift_of(own, section.drift).shift if section.drift is not None and own else None
 
 
 def control_json(control: Control) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from starlette.responses import JSONResponse
 
 from analyte.contract.errors import (
@@ -18,7 +19,7 @@ from analyte.contract.errors import (
 )
 from analyte.runtime.serve.context import Context
 from analyte.runtime.serve.guard import Guard
-from analyte.runtime.serve.routes import actions, bundles, device, health, page, readings
+from analyte.runtime.serve.routes import actions, bundles, calibration, device, health, page, readings
 
 _STATUS: dict[type[AnalyteError], int] = {
     RoleError: 403,
@@ -58,9 +59,10 @@ def create_app(context: Context) -> FastAPI:
         responses=_SAID,
     )
     app.state.context = context
-    for group in (health, readings, device, actions, bundles, page):
+    for group in (health, readings, device, actions, calibration, bundles, page):
         app.include_router(group.router)
     app.add_exception_handler(AnalyteError, _in_words)
+    app.add_exception_handler(RequestValidationError, _not_usable)
     app.add_middleware(Guard, context=context)
     return app
 
@@ -69,3 +71,10 @@ def _in_words(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, AnalyteError)
     status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
     return JSONResponse({"detail": error.line()}, status)
+
+
+def _not_usable(request: Request, error: Exception) -> JSONResponse:
+    """Say what was wrong and where, without the value: one that is no JSON, as NaN, could not be answered."""
+    assert isinstance(error, RequestValidationError)
+    said = [f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}".lstrip(": ") for one in error.errors()]
+    return JSONResponse({"detail": "; ".join(said)}, 422)

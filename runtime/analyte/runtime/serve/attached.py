@@ -10,6 +10,7 @@ from analyte.contract.sections.serve import ServeSection
 from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shelf import Shelf
 from analyte.runtime.control.quality_control import QualityControl
+from analyte.runtime.control.standards import Standards
 from analyte.runtime.recorder import Recorder
 from analyte.runtime.serve.context import Context
 from analyte.runtime.serve.device import DeviceInstrument
@@ -55,8 +56,9 @@ class DevicePage:
     ) -> Tap:
         """Serve; return the source to measure from. Raises: InputError for TLS files."""
         tap = Tap(source)
+        standards = Standards(control, trail, lambda: running().bundle.manifest.label)
         instrument = DeviceInstrument(
-            self._profile, self._where, store, running, control, trail, recorder,
+            self._profile, self._where, store, running, control, standards, trail, recorder,
             self.gate, tap, self.sink, shelf,
         )  # fmt: skip
         self._log = SqliteReadingLog(store)

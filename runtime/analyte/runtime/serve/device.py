@@ -6,30 +6,37 @@ import re
 import shutil
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from concurrent.futures import TimeoutError as LateError
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 
 from analyte.contract.errors import SettingsError, UnavailableError
 from analyte.contract.event import Role
+from analyte.contract.numbers import number
 from analyte.contract.profile import DeviceProfile
 from analyte.contract.reading import Reason
 from analyte.runtime.bundles.changes import BundleChanges, Person
 from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shelf import Shelf
 from analyte.runtime.control.quality_control import QualityControl
+from analyte.runtime.control.standards import Standards, summary
 from analyte.runtime.device.clock import TIMESYNC, kernel_synchronised
 from analyte.runtime.recorder import Recorder
 from analyte.runtime.serve.gate import Gate, PageSink, Tap
-from analyte.runtime.serve.instrument import DeviceStatus, Feature
+from analyte.runtime.serve.instrument import DeviceStatus, Feature, RecalibrationWish, StandardStatus
 from analyte.runtime.store.protocol import Trail
+
+T = TypeVar("T")
 
 _GREEN = (80, 220, 80)
 _LEAST_FREE_MB = 50.0
 _CONTROL_S = 60.0
-"""How long a control is waited for, seconds."""
+"""How long the reading of a control or a standard is waited for, seconds."""
 _SHOWN_CONTROLS = 60
 _FRAME_NAME = re.compile(r"[0-9TZ._a-f]+\.png")
 
@@ -45,6 +52,7 @@ class DeviceInstrument:
     running: Callable[[], Runner]
     """What measures now."""
     control: QualityControl
+    bench: Standards
     trail: Trail
     recorder: Recorder
     gate: Gate
@@ -58,7 +66,7 @@ class DeviceInstrument:
         free_mb = shutil.disk_usage(self.store.absolute().parent).free / 1e6
         label, newest = runner.bundle.manifest.label, self.sink.newest
         measure, recalibration = self.profile.measure, self.control.recalibration()
-        features = [Feature.CONTROL] if found.materials else []
+        features = [Feature.CALIBRATE, *([Feature.CONTROL] if found.materials else [])]
         if self.shelf is not None:
             features.append(Feature.BUNDLE)
         return DeviceStatus(
@@ -79,6 +87,7 @@ class DeviceInstrument:
             control_detail=found.detail,
             locked=found.reason is Reason.CONTROL_FAILED,
             queue_depth=self.recorder.depth,
+            drift={one.material.name: one.drift for one in found.materials if one.drift is not None},
             materials=[one.material.name for one in found.materials],
             features=features,
         )
@@ -118,15 +127,9 @@ class DeviceInstrument:
         except OSError:
             return None
 
-    def run_control(self, material: str, who: str, role: Role) -> str:
+    def run_control(self, material: str, well: str, who: str, role: Role) -> str:
         """See `Instrument`."""
-        answer = self.control.expect(material, who, role)
-        self.gate.ask()
-        try:
-            record = answer.result(_CONTROL_S)
-        except LateError as error:
-            answer.cancel()
-            raise SettingsError("no reading came for the control", fix="Look at the camera") from error
+        record = self._next(self.control.expect(material, who, role, site=well))
         return "refused: measure it again" if record is None else str(record.outcome)
 
     def controls(self) -> list[dict[str, object]]:
@@ -139,9 +142,37 @@ class DeviceInstrument:
                 found.append({"at": stored.event.at, **kept, "passed": new.get("outcome") != "failed"})
         return found
 
-    def calibrate(self, who: str, role: Role, why: str) -> str:
+    def standards(self) -> list[StandardStatus]:
         """See `Instrument`."""
-        raise UnavailableError("calibrating from the page is not available", fix="analyte qc recalibrate")
+        changed = [event.at for event in self.control.history() if event.what.startswith("recalibration.")]
+        return [
+            StandardStatus(
+                id=one.record.id,
+                at=one.at.isoformat(timespec="seconds"),
+                who=one.who,
+                known=one.record.known,
+                reading=one.record.reading,
+                sigma=one.record.sigma,
+                used=bool(changed) and one.at < datetime.fromisoformat(changed[-1]),
+            )
+            for one in self.bench.newest()
+        ]
+
+    def measure_standard(self, known: float, well: str, who: str, role: Role) -> str:
+        """See `Instrument`."""
+        record = self._next(self.bench.expect(known, who, role, site=well))
+        return f"{number(known)} {record.unit} is read as {number(record.value)} {record.unit}"
+
+    def recalibrate(self, wish: RecalibrationWish, who: str, role: Role) -> str:
+        """See `Instrument`."""
+        return summary(
+            self.bench.recalibrate(wish.method, wish.standards, who, role, wish.why, weighted=wish.weighted)
+        )
+
+    def undo_recalibration(self, who: str, role: Role, why: str) -> str:
+        """See `Instrument`."""
+        version = self.control.undo(who, role, why)
+        return f"version {version} holds again" if version else "readings are no longer corrected"
 
     def release(self, who: str, role: Role, why: str) -> None:
         """See `Instrument`."""
@@ -155,6 +186,17 @@ class DeviceInstrument:
     def roll_back(self, who: str, role: Role, why: str) -> str:
         """See `Instrument`."""
         return self._changes().roll_back(Person(who, role, why))
+
+    def _next(self, answer: Future[T]) -> T:
+        """Return what the next reading, made at once, gives. Raises: SettingsError where none comes."""
+        self.gate.ask()
+        try:
+            return answer.result(_CONTROL_S)
+        except LateError as error:
+            # It may have come this very moment: then it counts.
+            if not answer.cancel():
+                return answer.result()
+            raise SettingsError("no reading came", fix="Look at the camera, then measure again") from error
 
     def _changes(self) -> BundleChanges:
         if self.shelf is None:

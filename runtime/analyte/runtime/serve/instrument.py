@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from analyte.contract.event import Role
 
@@ -49,11 +49,38 @@ class DeviceStatus(BaseModel):
     """Whether a failed control has to be released by a person."""
     queue_depth: int
     """Measurements that wait to be stored."""
-    drift: float | None = None
-    """Of the controls, in their standard deviations; None without controls."""
+    drift: dict[str, float] = {}
+    """Where the drift chart of each control material stands, in its s; only those that have one."""
     materials: list[str] = []
     """Control materials that may be run."""
     features: list[Feature] = []
+
+
+class StandardStatus(BaseModel):
+    """A standard that was measured; values in the label's unit."""
+
+    id: str
+    at: str
+    """UTC, ISO 8601."""
+    who: str
+    known: float
+    reading: float
+    """Before any recalibration."""
+    sigma: float
+    used: bool
+    """Whether the recalibration changed since it was measured."""
+
+
+class RecalibrationWish(BaseModel):
+    """Which standards to recalibrate from, and how."""
+
+    model_config = ConfigDict(extra="forbid")
+    method: Literal["offset", "two-point", "regression"]
+    standards: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=200)
+    """Ids of standards."""
+    weighted: bool = False
+    """Each standard counts by 1 / sigma^2 of its reading."""
+    why: str = Field(min_length=1, max_length=500)
 
 
 class Instrument(Protocol):
@@ -83,8 +110,10 @@ class Instrument(Protocol):
         """Return a frame of the folder of refused frames as PNG; None where it is gone."""
         ...
 
-    def run_control(self, material: str, who: str, role: Role) -> str:
+    def run_control(self, material: str, well: str, who: str, role: Role) -> str:
         """Take the next reading as that of a control; return what came of it, one line.
+
+        ``well``: the one that holds it; empty where a picture gives one reading.
 
         Raises: SettingsError, RoleError, UnavailableError.
         """
@@ -94,8 +123,27 @@ class Instrument(Protocol):
         """Return controls for the chart, oldest first: at, material, value, target, s, passed."""
         ...
 
-    def calibrate(self, who: str, role: Role, why: str) -> str:
-        """Recalibrate from the newest controls; return what came of it. Raises: as `run_control`."""
+    def standards(self) -> list[StandardStatus]:
+        """Return the standards of the last 24 hours, oldest first."""
+        ...
+
+    def measure_standard(self, known: float, well: str, who: str, role: Role) -> str:
+        """Take the next reading as that of a standard of known value, label's unit; return what was read,
+        one line. Raises: as `run_control`; InputError where the reading gives no value."""
+        ...
+
+    def recalibrate(self, wish: RecalibrationWish, who: str, role: Role) -> str:
+        """Correct every later reading by standards that were measured; return the correction, one line.
+
+        Raises: RoleError; SettingsError, InputError where they give none.
+        """
+        ...
+
+    def undo_recalibration(self, who: str, role: Role, why: str) -> str:
+        """Take the newest recalibration back; return the version that holds then, one line.
+
+        Raises: RoleError; InputError where there is none.
+        """
         ...
 
     def release(self, who: str, role: Role, why: str) -> None:

@@ -39,13 +39,11 @@ class Figures:
             name = "analyte_stage_latency_seconds"
             lines += _family(name, "summary", "Time spent by stage of a reading.")
             for stage in sorted(self._latency_s):
-                label = stage.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-                lines.append(f'{name}_sum{{stage="{label}"}} {self._latency_s[stage]:.6f}')
-                lines.append(f'{name}_count{{stage="{label}"}} {self._latency_n[stage]}')
+                lines.append(f'{name}_sum{{stage="{_escaped(stage)}"}} {self._latency_s[stage]:.6f}')
+                lines.append(f'{name}_count{{stage="{_escaped(stage)}"}} {self._latency_n[stage]}')
         gauges: list[tuple[str, str, float | None]] = [
             ("analyte_frame_age_seconds", "Age of the newest good frame.", status.frame_age_s),
             ("analyte_queue_depth", "Measurements that wait to be stored.", status.queue_depth),
-            ("analyte_control_drift", "Drift of the controls, in their standard deviations.", status.drift),
             ("analyte_disk_free_bytes", "Free room where readings are kept.", status.disk_free_mb * 1e6),
             ("analyte_measuring", "1 while the device measures.", status.measuring),
             ("analyte_control_in_date", "1 while the control is in date.", status.control_ok),
@@ -53,8 +51,16 @@ class Figures:
         for name, text, value in gauges:
             if value is not None:
                 lines += [*_family(name, "gauge", text), f"{name} {float(value):g}"]
+        if status.drift:
+            name = "analyte_control_drift"
+            lines += _family(name, "gauge", "Where the drift chart of a control material stands, in its s.")
+            lines += [f'{name}{{material="{_escaped(k)}"}} {v:g}' for k, v in sorted(status.drift.items())]
         return "\n".join(lines) + "\n"
 
 
 def _family(name: str, kind: str, text: str) -> list[str]:
     return [f"# HELP {name} {text}", f"# TYPE {name} {kind}"]
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -27,6 +27,8 @@ class ControlWish(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     material: str = Field(min_length=1, max_length=64)
+    well: str = Field(default="", max_length=64)
+    """The one that holds it; empty where a picture gives one reading."""
 
 
 class Why(BaseModel):
@@ -63,7 +65,7 @@ def run_control(request: Request, person: Operator, wish: ControlWish) -> Done:
     context = context_of(request)
 
     def do() -> str:
-        return context.instrument.run_control(wish.material, person.name, person.role)
+        return context.instrument.run_control(wish.material, wish.well, person.name, person.role)
 
     return Done(result=context.act(person, "control.asked", do))
 
@@ -77,14 +79,3 @@ def release(request: Request, person: Supervisor, given: Why) -> Done:
         context.instrument.release(person.name, person.role, given.why)
 
     return Done(result=context.act(person, "lockout.release_asked", do, given.why))
-
-
-@router.post("/calibrate")
-def calibrate(request: Request, person: Supervisor, given: Why) -> Done:
-    """Recalibrate from the newest controls."""
-    context = context_of(request)
-
-    def do() -> str:
-        return context.instrument.calibrate(person.name, person.role, given.why)
-
-    return Done(result=context.act(person, "calibration.asked", do, given.why))

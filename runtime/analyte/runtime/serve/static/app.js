@@ -57,6 +57,14 @@ function showWells(one) {
   if (!one.site) return;
   at("site").textContent = `Well ${one.site}`;
   wells.set(one.site, one);
+  for (const select of document.querySelectorAll("select.well"))
+    if (select.options.length !== wells.size) {
+      const kept = select.value;
+      select.replaceChildren();
+      for (const site of wells.keys()) add(select, "option", site);
+      if (kept) select.value = kept;
+    }
+  for (const part of document.querySelectorAll(".well")) part.hidden = false;
   at("wells").replaceChildren();
   for (const [site, found] of wells) {
     // Wells of an earlier picture are no longer there to be seen.
@@ -139,8 +147,9 @@ function showStatus(answer) {
     "Free disk": `${Math.round(status.disk_free_mb)} MB`,
     "Clock": status.clock_ok ? "set" : "not set",
     "Waiting to be stored": String(status.queue_depth),
-    "Drift of controls": status.drift === null ? "unknown" : `${status.drift.toFixed(1)} s`,
   };
+  const drift = Object.entries(status.drift).map(([name, s]) => `${name} ${s.toFixed(1)} s`);
+  if (drift.length) rows["Drift of controls"] = drift.join(", ");
   at("health").replaceChildren();
   for (const [name, text] of Object.entries(rows)) { add(at("health"), "dt", name); add(at("health"), "dd", text); }
   const late = status.frame_age_s !== null && status.frame_age_s > status.max_age_s;
@@ -152,19 +161,50 @@ function showStatus(answer) {
     at("material").replaceChildren();
     for (const name of status.materials) add(at("material"), "option", name);
   }
-  at("calibrate").hidden = !can("calibrate");
+  at("known-unit").textContent = `(${status.unit})`;
   at("rollback").hidden = !can("bundle");
   at("upload").parentElement.hidden = !can("bundle");
   for (const part of document.querySelectorAll("[data-least]"))
     part.hidden = RANK.indexOf(session.role) < RANK.indexOf(part.dataset.least);
   at("release").hidden = !can("control") || !status.locked;
-  if (!can("calibrate") && !can("bundle") && at("release").hidden) at("service").hidden = true;
+  at("undo-recalibration").hidden = !status.calibration;
+  if (!can("calibrate")) at("standards").hidden = true;
+  if (!can("bundle") && at("release").hidden) at("service").hidden = true;
 }
 
 async function showControls() {
   const { controls } = await ask("/api/v1/controls");
   const wanted = at("material").value;
   drawControls(at("controls"), controls.filter((one) => !wanted || one.material === wanted));
+}
+
+async function showStandards() {
+  const { standards } = await ask("/api/v1/standards");
+  const list = at("standards-list");
+  const chosen = new Map([...list.querySelectorAll("input")].map((box) => [box.value, box.checked]));
+  list.replaceChildren();
+  for (const one of standards) {
+    const label = add(add(list, "li"), "label");
+    const box = add(label, "input");
+    box.type = "checkbox";
+    box.value = one.id;
+    box.checked = !one.used && (chosen.get(one.id) ?? true);
+    const read = one.reading.toPrecision(4), sigma = one.sigma.toPrecision(2);
+    label.append(` ${one.known} ${status.unit}, uncorrected ${read} (s ${sigma}) `);
+    add(label, "small", `${new Date(one.at).toLocaleTimeString()}, ${one.who}`);
+  }
+}
+
+function standard() {
+  const text = at("known").value.trim();
+  if (!text) { at("known").focus(); throw new Error("Enter the known value first, as a number."); }
+  return { known: Number(text), well: at("standard-well").value };
+}
+
+function recalibration() {
+  const standards = [...document.querySelectorAll("#standards-list input:checked")].map((box) => box.value);
+  if (!standards.length) throw new Error("Measure and choose a standard first.");
+  return { method: at("method").value, standards, ...why("calibrate-why") };
 }
 
 function showPicture() {
@@ -191,19 +231,21 @@ function listen() {
 
 function act(id, path, body, done) {
   at(id).addEventListener("click", async () => {
+    say("");
     try {
       const given = body ? body() : undefined;
       const answer = await post(path, given, given instanceof Blob ? "application/octet-stream" : undefined);
-      say(`${done}${answer.result ? ": " + answer.result.slice(0, 60) : ""}`, true);
       showStatus(await ask("/api/v1/status"));
       if (!at("control").hidden) await showControls();
+      if (!at("standards").hidden) await showStandards();
+      say(`${done}${answer.result ? ": " + answer.result.slice(0, 160) : ""}`, true);
     } catch (error) { say(error.message); }
   });
 }
 
-function why() {
-  const text = at("why").value.trim();
-  if (!text) { at("why").focus(); throw new Error("Say the reason first: it is kept in the record."); }
+function why(id = "why") {
+  const text = at(id).value.trim();
+  if (!text) { at(id).focus(); throw new Error("Say the reason first: it is kept in the record."); }
   return { why: text };
 }
 
@@ -223,15 +265,18 @@ async function begin() {
   drawHistory(at("history"), readings, status.unit);
   showRefused();
   await showControls();
+  await showStandards();
   showPicture();
   listen();
   act("start", "/api/v1/start", null, "Measuring");
   act("stop", "/api/v1/stop", null, "Stopped");
   act("measure", "/api/v1/measure", null, "Measuring now");
-  act("run-control", "/api/v1/controls", () => ({ material: at("material").value }), "Control");
-  act("release", "/api/v1/controls/release", why, "Released");
-  act("calibrate", "/api/v1/calibrate", why, "Calibrated");
-  act("rollback", "/api/v1/bundles/rollback", why, "Went back to");
+  act("run-control", "/api/v1/controls", () => ({ material: at("material").value, well: at("control-well").value }), "Control");
+  act("release", "/api/v1/controls/release", () => why(), "Released");
+  act("measure-standard", "/api/v1/standards", standard, "Standard");
+  act("recalibrate", "/api/v1/recalibrations", recalibration, "Recalibrated");
+  act("undo-recalibration", "/api/v1/recalibrations/undo", () => why("calibrate-why"), "Taken back");
+  act("rollback", "/api/v1/bundles/rollback", () => why(), "Went back to");
   act("upload", "/api/v1/bundles", file, "Bundle taken");
   at("material").addEventListener("change", showControls);
   at("logout").addEventListener("click", async () => { await post("/logout"); location.assign("/login"); });
