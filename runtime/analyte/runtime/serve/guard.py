@@ -48,7 +48,9 @@ class Guard:
             return
         sending = self._with_headers(scope, send)
         try:
-            refusal = await run_in_threadpool(self._refusal, scope)
+            # Tokens take a file and scrypt; who needs none is not sent through a thread for it.
+            known = self._context.keeper.local() is not None
+            refusal = self._refusal(scope) if known else await run_in_threadpool(self._refusal, scope)
         except AnalyteError as error:
             refusal = (503, error.line())
         if refusal is not None:
