@@ -7,7 +7,8 @@ that engine that passed its gate: seconds from starting the process to the first
 640x480 pictures, the processor time of the whole run over 20 of them (of use where the machine does other
 work as well), and the highest resident set size of the process, 10^6 bytes. ``--install`` builds the wheel,
 installs it with the extra ``litert`` and with ``cpu`` into fresh environments, and counts the bytes of the
-files in site-packages, without pip and the compiled ``.pyc`` that pip writes; it needs a package index.
+files in site-packages, without pip and the compiled ``.pyc`` that pip writes; then the same for the wheels of
+aarch64 (Raspberry Pi, Jetson, Coral), unpacked and not run. It needs a package index.
 
 Targets: 1.0 s, 110 MB with LiteRT, 250 MB per install.
 """
@@ -103,18 +104,49 @@ def install_row(extra: str) -> dict[str, object]:
             capture_output=True,
             check=True,
         )
-        sizes = {
-            entry.name: sum(file.stat().st_size for file in entry.rglob("*") if file.is_file())
-            for entry in next((folder / "venv" / "lib").glob("python*/site-packages")).iterdir()
-            if entry.is_dir() and entry.name != "__pycache__"
-        }
+        found = weighed(next((folder / "venv" / "lib").glob("python*/site-packages")))
+    return found | {
+        "extra": extra,
+        "machine": platform.machine(),
+        "profiles": len(json.loads(profiles.stdout)),
+    }
+
+
+def foreign_install_row(extra: str, machine: str) -> dict[str, object]:
+    """Unpack what a machine of another kind would install, and weigh it; nothing of it is run here."""
+    # Oldest C libraries that wheels ask for; Debian 12 and Raspberry Pi OS 12 have 2.36.
+    tags = [f"manylinux{tag}_{machine}" for tag in ("2014", "_2_17", "_2_27", "_2_28", "_2_31", "_2_34")]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        pip, quiet = [sys.executable, "-m", "pip"], ["-q", "--disable-pip-version-check"]
+        subprocess.run([*pip, "wheel", *quiet, "--no-deps", "-w", str(folder), str(ROOT)], check=True)
+        wheel = next(folder.glob("analyte-*.whl"))
+        words = [
+            *pip,
+            "install",
+            *quiet,
+            "--no-compile",
+            "--only-binary=:all:",
+            "--target",
+            str(folder / "t"),
+        ]
+        words += [word for tag in tags for word in ("--platform", tag)]
+        subprocess.run([*words, f"{wheel}[{extra}]"], check=True)
+        return weighed(folder / "t") | {"extra": extra, "machine": machine}
+
+
+def weighed(site_packages: Path) -> dict[str, object]:
+    """Return the size of an install and of its largest packages, 10^6 bytes."""
+    sizes = {
+        entry.name: sum(file.stat().st_size for file in entry.rglob("*") if file.is_file())
+        for entry in site_packages.iterdir()
+        if entry.is_dir() and entry.name != "__pycache__"
+    }
     largest = sorted(sizes.items(), key=lambda pair: -pair[1])[:6]
     return {
         "what": "install",
-        "extra": extra,
         "mb": round(sum(sizes.values()) / 1e6, 1),
         "largest_mb": {name: round(size / 1e6, 1) for name, size in largest},
-        "profiles": len(json.loads(profiles.stdout)),
     }
 
 
@@ -134,6 +166,7 @@ def main() -> None:
         rows += [] if row is None else [about | row]
     if options.install:
         rows += [about | install_row(extra) for extra in EXTRAS]
+        rows += [about | foreign_install_row(extra, "aarch64") for extra in EXTRAS]
     for row in rows:
         print(json.dumps(row))
     if options.json is not None:
