@@ -231,6 +231,8 @@ function listen() {
 
 function act(id, path, body, done) {
   at(id).addEventListener("click", async () => {
+    // Said where the person looks, which on a phone is far from the value.
+    at(id).closest("section").append(at("said"));
     say("");
     try {
       const given = body ? body() : undefined;
