@@ -9,7 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from runtime.commands.test_read import read
+from analyte.contract.errors import ProfileError, SettingsError
+from analyte.contract.sections.region import MarkerSection
+from analyte.runtime.regions.fixed import FixedRegions
+from analyte.runtime.regions.markers import MarkerRegions
+from runtime.commands.test_read import read, readings, refused
+from runtime.regions.test_markers import HEIGHT, IDS, WIDTH, instrument, shoot, view
 from runtime.tiny_bundles import value_of, write_picture, write_profile
 
 WELLS = """
@@ -92,3 +97,44 @@ def test_picture_of_nothing(bundle: Path, tmp_path: Path) -> None:
     outcome = read(bundle, write_picture(tmp_path / "cap.png", (0, 0, 0)))
     assert "refused  exposure" in outcome.stdout
     assert "black" in outcome.stdout
+
+
+CIRCLE = "[region.circle]\nx = 32\ny = 24\nradius = 18\n"
+MARKERS = f"[region.markers]\nids = {list(IDS)}\nwidth = {WIDTH}\nheight = {HEIGHT}\n"
+
+
+class TestPictureOfEachView:
+    """Two pictures make one sample: what the profile says of regions holds for each of them."""
+
+    @pytest.mark.parametrize(("region", "key"), [(CIRCLE, "circle"), (WELLS, "wells")])
+    def test_what_finds_one_region_is_refused(
+        self, two_view_bundle: Path, plate: Path, tmp_path: Path, region: str, key: str
+    ) -> None:
+        profile = write_profile(tmp_path / "p.toml", measure=region)
+        line = refused(ProfileError, two_view_bundle, plate, plate, "--device", profile)
+        assert f"region.{key}: finds one region per reading" in line
+
+    def test_markers_rectify_each(self, two_view_bundle: Path, tmp_path: Path) -> None:
+        taken, rectified = [], []
+        finder = MarkerRegions(
+            MarkerSection(ids=IDS, width=WIDTH, height=HEIGHT), FixedRegions({}), where="p.toml"
+        )
+        for name, red in (("reference", 90), ("sample", 30)):
+            drawn = instrument()
+            drawn[200:320, 200:520] = (20, 40, red)
+            frame = shoot(drawn, view(turn_deg=20))
+            taken.append(tmp_path / f"{name}.png")
+            rectified.append(tmp_path / f"{name}_rectified.png")
+            assert cv2.imwrite(str(taken[-1]), frame)
+            assert cv2.imwrite(str(rectified[-1]), finder.locate(frame).pixels)
+        profile = write_profile(tmp_path / "p.toml", measure=MARKERS)
+        (expected,) = readings(two_view_bundle, *rectified)
+        (found,) = readings(two_view_bundle, *taken, "--device", profile)
+        assert found["value"] == pytest.approx(expected["value"], abs=1e-4)
+        assert found["frame_sha256"] == expected["frame_sha256"]
+
+
+def test_region_beside_markers_says_not_of_which_picture(bundle: Path, plate: Path, tmp_path: Path) -> None:
+    profile = write_profile(tmp_path / "p.toml", measure=MARKERS)
+    line = refused(SettingsError, bundle, plate, "--device", profile, "--region", "0,0,20,20")
+    assert "--region: with [region.markers], pixels are those of the rectified picture" in line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from analyte.runtime.commands.profile_path import PROFILE
 if TYPE_CHECKING:
     from analyte.contract.bundle import Bundle
     from analyte.contract.manifest import Artifact
+    from analyte.contract.preprocessing import Box
     from analyte.contract.profile import DeviceProfile
     from analyte.contract.reading import Reading
     from analyte.runtime.control.quality_control import QualityControl
@@ -73,7 +74,6 @@ def command(
     from analyte.runtime.pipeline import Pipeline
     from analyte.runtime.reader import expand, group, read_samples, refuse_folders
     from analyte.runtime.regions.boxes import parse_regions, refuse_unknown_views
-    from analyte.runtime.regions.fixed import FixedRegions
     from analyte.runtime.regions.registry import finder_of
     from analyte.runtime.selftest import quick_check
     from analyte.runtime.trust import open_for_use
@@ -88,6 +88,7 @@ def command(
     opened = open_for_use(bundle, profile, where=device)
     views = opened.manifest.views
     boxes = parse_regions(regions, views)
+    _refuse_other_pixels(profile, boxes)
     section = profile.region if profile is not None and not boxes else RegionSection(boxes=boxes)
     refuse_unknown_views(section.boxes, views, where=device)
     one_picture = len(views) == 1 or all(view in section.boxes for view in views)
@@ -102,7 +103,7 @@ def command(
     artifact, engine = _open(opened, profile, name, threads)
     try:
         quick_check(opened, artifact, engine)
-        finder = finder_of(section, views, where=device) if one_picture else FixedRegions(section.boxes)
+        finder = finder_of(section, views, where=device, one_frame=one_picture)
         settings = (
             MeasureSettings(_host(), finder, covariates=constant)
             if profile is None or device is None
@@ -196,6 +197,17 @@ def _print(readings: list[Reading], *, as_json: bool, as_csv: bool) -> None:
     form = to_json_list if as_json else to_csv if as_csv else to_table
     # Bytes: units such as µg/mL must come out whatever the locale is.
     click.echo(form(readings).encode())
+
+
+def _refuse_other_pixels(profile: DeviceProfile | None, boxes: Mapping[str, Box]) -> None:
+    """Refuse regions beside markers: of which picture they would be is not said. Raises: SettingsError."""
+    from analyte.contract.errors import SettingsError
+
+    if boxes and profile is not None and profile.region.markers is not None:
+        raise SettingsError(
+            "--region: with [region.markers], pixels are those of the rectified picture and not of IMAGE",
+            fix="Write the region under [region.boxes] of the profile, in pixels of the rectified picture",
+        )
 
 
 def _refuse_other_things(paths: Iterable[Path]) -> None:

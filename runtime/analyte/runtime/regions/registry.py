@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from analyte.contract.errors import ProfileError
 from analyte.contract.sections.region import RegionSection
-from analyte.runtime.regions.boxes import check_one_frame
+from analyte.runtime.regions.boxes import check_one_frame, refuse_unknown_views
 from analyte.runtime.regions.circle import CircleRegion
 from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.regions.markers import MarkerRegions
@@ -14,21 +14,28 @@ from analyte.runtime.regions.protocol import RegionFinder
 from analyte.runtime.regions.wells import WellRegions
 
 
-def finder_of(section: RegionSection, views: Sequence[str], *, where: object) -> RegionFinder:
-    """Return what finds the regions of ``views`` in a frame that shows all of them.
+def finder_of(
+    section: RegionSection, views: Sequence[str], *, where: object, one_frame: bool = True
+) -> RegionFinder:
+    """Return what finds the regions of ``views`` in a frame.
 
+    ``one_frame``: whether it shows all of them; else each view has a frame of its own, and is the whole of it
+    where it has no box.
     Raises: ProfileError where the section does not fit the views, or names markers that OpenCV has not.
     """
-    inner = _within(section, views, where)
+    inner = _within(section, views, where, one_frame=one_frame)
     return inner if section.markers is None else MarkerRegions(section.markers, inner, where=where)
 
 
-def _within(section: RegionSection, views: Sequence[str], where: object) -> RegionFinder:
+def _within(section: RegionSection, views: Sequence[str], where: object, *, one_frame: bool) -> RegionFinder:
     if section.circle is not None:
         return CircleRegion(section.circle, _only_view(views, "circle", where))
     if section.wells is not None:
         return WellRegions(section.wells, _only_view(views, "wells", where))
-    check_one_frame(section.boxes, views, where=where)
+    if one_frame:
+        check_one_frame(section.boxes, views, where=where)
+    else:
+        refuse_unknown_views(section.boxes, views, where=where)
     return FixedRegions(section.boxes)
 
 
