@@ -127,6 +127,26 @@ class TestSites:
             open_pipeline(bundle, regions=TwoWells()).measure(frame_of(two_halves()))
 
 
+class OneBuffer:
+    """Copies every frame into the same picture, as one that rectifies does."""
+
+    names = ("",)
+
+    def __init__(self) -> None:
+        self.picture = np.empty((32, 64, 3), np.uint8)
+
+    def locate(self, pixels: UInt8Array) -> Located:
+        self.picture[:] = pixels
+        return Located(self.picture, (Site("", {}),))
+
+
+def test_frames_of_one_view_each_that_a_finder_puts_into_one_buffer(two_view_bundle: Path) -> None:
+    frames = [frame_of(np.full((32, 64, 3), colour, np.uint8)) for colour in COLOURS]
+    plain = open_pipeline(two_view_bundle).measure(frames)
+    found = open_pipeline(two_view_bundle, regions=OneBuffer()).measure(frames)
+    assert (found.value, found.frame_sha256) == (plain.value, plain.frame_sha256)
+
+
 class TestQuality:
     def test_figures_and_flags_of_each_site(self, bundle: Path) -> None:
         quality = Quality(

@@ -201,7 +201,8 @@ class Pipeline:
         if len(shots) != len(views):
             raise ValueError(f"{len(shots)} frames for {len(views)} views")
         return [
-            Part(finder.locate(shot.pixels), shot.name, slot, slot + 1) for slot, shot in enumerate(shots)
+            Part(_own(finder.locate(shot.pixels), shot), shot.name, slot, slot + 1)
+            for slot, shot in enumerate(shots)
         ]
 
     def _examine(self, sample: Sample, parts: Sequence[Part]) -> None:
@@ -241,6 +242,11 @@ def _seen(pictures: UInt8Array, *, colour: bool) -> Verdict:
         detail = "expected a colour picture, as in training; got a grey one"
         return Verdict({}, (), Reason.BAD_FRAME, detail)
     return Verdict({})
+
+
+def _own(located: Located, shot: Frame) -> Located:
+    """Return what was found with pixels that outlast the finder's next frame."""
+    return located if located.pixels is shot.pixels else replace(located, pixels=located.pixels.copy())
 
 
 def _together(parts: Sequence[Part], views: Sequence[str]) -> tuple[Site, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -132,7 +132,11 @@ def _looks(
     """Return what each site shows, by view, as the pipeline would cut it out. Raises: ImageError, Refusal."""
     finder = FixedRegions(photograph.regions) if finder is None else finder
     paths = photograph.paths * len(views) if len(photograph.paths) == 1 else photograph.paths
-    parts: dict[Path, Located] = {path: finder.locate(read(path)) for path in dict.fromkeys(paths)}
+    parts: dict[Path, Located] = {}
+    for path in dict.fromkeys(paths):
+        located = finder.locate(read(path))
+        # A copy where it is not the only one: a finder may rectify the next picture into the same buffer.
+        parts[path] = replace(located, pixels=located.pixels.copy()) if len(set(paths)) > 1 else located
     found: list[tuple[str, list[Look]]] = []
     for at, site in enumerate(parts[paths[0]].sites):
         looks = [_look(parts[path], at, view, path) for view, path in zip(views, paths, strict=True)]

@@ -27,7 +27,8 @@ class Located:
     """A frame and where its readings are made."""
 
     pixels: UInt8Array
-    """uint8 ``[H, W, 3]``, BGR: the frame itself, or its rectified copy that the boxes refer to."""
+    """uint8 ``[H, W, 3]``, BGR: the frame itself, or its rectified copy that the boxes refer to, which lasts
+    until the finder locates the next frame."""
     sites: tuple[Site, ...]
     """At least one; the same number and names for every frame."""
 
