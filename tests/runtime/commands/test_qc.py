@@ -100,6 +100,18 @@ def test_from_due_to_failed_to_released(qc: Qc, tmp_path: Path) -> None:
     assert qc("release", "--why", "again").returncode == 3
 
 
+def test_pictures_of_another_size_than_the_profile_demands(qc: Qc, tmp_path: Path) -> None:
+    """A region of the profile lies elsewhere in them: they say nothing of a control or a standard."""
+    qc.device.write_text(
+        qc.device.read_text("utf-8").replace("[camera]", "[camera]\nwidth = 640\nheight = 480"), "utf-8"
+    )
+    shown = qc.measure("low", 20, code=3)
+    assert (shown["outcome"], shown["reading"]["reason"]) == ("not_measured", "bad_frame")
+    assert shown["reading"]["detail"].endswith("expected 640x480; got 64x48")
+    standard = qc("recalibrate", "--method", "offset", "--standard", f"20={picture(tmp_path, 20)}")
+    assert standard.returncode == 3, standard.stdout
+
+
 def test_in_words(qc: Qc, tmp_path: Path) -> None:
     done = qc("measure", "--material", "low", picture(tmp_path, 23.5), "--who", "ann")
     assert done.returncode == 4

@@ -42,13 +42,14 @@ class Bench:
     def pictures(self, paths: Sequence[Path]) -> Reading:
         """Return the reading of pictures of one specimen: the median where there are several.
 
+        Pictures of another size than the profile's camera demands are bad frames: regions are in pixels.
         Raises: InputError for a folder without pictures; what `Pipeline.measure_all` raises.
         """
         files = expand(paths)
         if not files:
             raise InputError("no picture is given", expected="at least one")
         pipeline = self._pipeline(live=False)
-        found = read_samples(pipeline, [[file] for file in files])
+        found = read_samples(pipeline, [[file] for file in files], camera=self._ready.profile.camera)
         return self._one([reading for reading, _ in found])
 
     def source(self) -> Reading:
