@@ -222,6 +222,36 @@ class TestColour:
         assert plain.value is not None
         assert dimmed.value == pytest.approx(plain.value / 2, abs=0.5)
 
+    def test_gains_of_every_frame_are_recorded(self, two_view_bundle: Path) -> None:
+        class ByLevel(Dimmer):
+            def correct(
+                self, frame: UInt8Array, boxes: Sequence[Box | None], pictures: UInt8Array
+            ) -> ColourRecord:
+                return ColourRecord("white", gains=(float(frame[0, 0, 0]), 1.0, 1.0))
+
+        frames = [frame_of(np.full((32, 64, 3), (blue, 20, 50), np.uint8)) for blue in (40, 30)]
+        reading = open_pipeline(two_view_bundle, colour=ByLevel()).measure(frames)
+        assert reading.colour["gains"] == [40.0, 1.0, 1.0, 30.0, 1.0, 1.0]
+        assert reading.colour["method"] == "white"
+
+    def test_sites_of_frames_of_one_view_each(self, two_view_bundle: Path) -> None:
+        """Every site is measured in either frame, and its colours are corrected in both."""
+
+        class Wells(TwoWells):
+            def locate(self, pixels: UInt8Array) -> Located:
+                boxes = ({"reference": LEFT, "sample": LEFT}, {"reference": RIGHT, "sample": RIGHT})
+                return Located(pixels, (Site("A1", boxes[0], 0.5), Site("A2", boxes[1])))
+
+        frames = [frame_of(two_halves()), frame_of(two_halves()[:, ::-1].copy())]
+        readings = open_pipeline(two_view_bundle, regions=Wells(), colour=Dimmer()).measure_all(frames)
+        assert [reading.site for reading in readings] == ["A1", "A2"]
+        for reading, box, (one, other) in zip(readings, (LEFT, RIGHT), (COLOURS, COLOURS[::-1]), strict=True):
+            halves = [tuple(level // 2 for level in colour) for colour in (one, other)]
+            expected = value_of(halves[0]) + 1e-3 * value_of(halves[1])  # type: ignore[arg-type]
+            assert reading.value == pytest.approx(expected, abs=1e-4)
+            where = (box.x, box.y, box.w, box.h)
+            assert reading.regions == {"reference": where, "sample": where}
+
     def test_refusal(self, bundle: Path) -> None:
         reading = open_pipeline(bundle, colour=Expired()).measure(frame_of(two_halves()))
         assert (reading.reason, reading.value) == (Reason.COLOUR, None)

@@ -125,7 +125,8 @@ class Reading:
     quality: dict[str, float] = field(default_factory=dict)
     """Figures of the photograph's quality, by the names of the profile's section."""
     colour: dict[str, str | float | list[float] | None] = field(default_factory=dict)
-    """What was done to the colours: method, residual, age and gains; empty where nothing was."""
+    """What was done to the colours: method, residual, age and gains (R, G, B of the frame, or of each view's
+    in their order); empty where nothing was."""
     spread: float | None = None
     """Standard deviation of the values of the frames used, in ``unit``; None with one frame."""
     rejected_frames: int = 0

@@ -225,9 +225,10 @@ class Pipeline:
         for part in parts:
             slots = range(part.first, part.last)
             boxes = [site.boxes.get(views[slot]) for site in part.located.sites for slot in slots]
-            # One site where frames show one view each: contiguous either way, hence a view and no copy.
+            # All views or one of them: no copy of the buffer either way, but a view of it.
             pictures = self._pictures[:, part.first : part.last].reshape(-1, edge, edge, 3)
-            sample.colour = self._settings.colour.correct(part.located.pixels, boxes, pictures)
+            record = self._settings.colour.correct(part.located.pixels, boxes, pictures)
+            sample.colour = record if sample.colour is None else sample.colour.joined(record)
         sample.watch.lap("colour")
 
 
@@ -250,13 +251,14 @@ def _own(located: Located, shot: Frame) -> Located:
 
 
 def _together(parts: Sequence[Part], views: Sequence[str]) -> tuple[Site, ...]:
-    """Return the one site of frames that show one view each."""
-    boxes = {
-        view: part.located.sites[0].boxes[view]
-        for view, part in zip(views, parts, strict=True)
-        if view in part.located.sites[0].boxes
-    }
-    return (Site("", boxes, min(part.located.sites[0].coverage for part in parts)),)
+    """Return the sites of frames that show one view each, with the boxes of all views."""
+    together: list[Site] = []
+    for sites in zip(*(part.located.sites for part in parts), strict=True):
+        boxes = {
+            view: site.boxes[view] for view, site in zip(views, sites, strict=True) if view in site.boxes
+        }
+        together.append(Site(sites[0].name, boxes, min(site.coverage for site in sites)))
+    return tuple(together)
 
 
 def rules_of(manifest: Manifest) -> Rules:

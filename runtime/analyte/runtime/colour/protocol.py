@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from analyte.contract.arrays import UInt8Array
@@ -20,8 +20,14 @@ class ColourRecord:
     """Mean residual of the chart's patches after correction, Delta E 2000; None without a chart."""
     age_days: float | None = None
     """Age of the calibration, days."""
-    gains: tuple[float, float, float] | None = None
-    """Factors on linear R, G, B of this frame; None where there is no white patch."""
+    gains: tuple[float, ...] | None = None
+    """Factors on linear R, G, B of this frame; of several, one after the other. None where there is no white
+    patch."""
+
+    def joined(self, other: ColourRecord) -> ColourRecord:
+        """Return what was done to this frame and then to another one, by the same calibration."""
+        gains = (*(self.gains or ()), *(other.gains or ()))
+        return replace(self, gains=gains or None)
 
 
 class ColourCorrector(Protocol):
@@ -32,7 +38,7 @@ class ColourCorrector(Protocol):
 
         ``frame``: uint8 ``[H, W, 3]``, BGR, the located frame, not to be altered. ``boxes``: ``[M]``,
         where each picture was cut out, None for the whole frame. ``pictures``: uint8 ``[M, H, W, 3]``,
-        RGB, contiguous; square but for whole frames.
+        RGB, each of them contiguous; square but for whole frames.
         Raises: `Refusal` with COLOUR.
         """
         ...
