@@ -193,6 +193,25 @@ class TestBelowTheLimitOfDetection:
         assert reading.flags == (Flag.OUTLIERS,)
 
 
+    def test_spread_is_that_of_the_values_that_are_not_given(self) -> None:
+        """A frame just below the limit has an upper end above it, which is that of its interval."""
+        numbers = [5.3, 4.9, 5.1, 5.2, 4.4]
+        frames = [value(one) if one >= LOD else below_lod(one + HALF_WIDTH) for one in numbers]
+        reading = combined(frames)
+        assert reading.spread == pytest.approx(statistics.stdev(numbers))
+        assert reading.detail == "2 of 5 are below the limit of detection"
+        assert combined(frames, max_spread=0.3).reason is Reason.UNSTEADY
+
+    def test_frames_far_below_some_above_scatter_by_more_than_up_to_the_limit(self) -> None:
+        """Their upper end is the limit: the value lies half an interval below it, or farther."""
+        frames = [value(6.0), value(6.1), value(6.2), below_lod(), below_lod()]
+        reading = combined(frames)
+        assert reading.value == 6.0
+        assert reading.spread == pytest.approx(statistics.stdev([6.0, 6.1, 6.2, 3.0, 3.0]))
+        assert reading.sigma == reading.spread
+        assert combined(frames, max_spread=1.0).reason is Reason.UNSTEADY
+
+
 class TestFlags:
     def test_of_any_photograph(self) -> None:
         reading = combined([value(10.0, Flag.GLARE), value(10.1), value(10.2, Flag.FOCUS, Flag.GLARE)])

@@ -42,8 +42,8 @@ def combine(readings: Sequence[Reading], *, wanted: int, max_spread: float | Non
 
     The value is the median of the frames that are neither refused nor outliers, ``spread`` their sample
     standard deviation, in the label's unit. A frame below the limit of detection is less than any value, so
-    the majority decides whether there is one; at a tie there is none. For outliers and spread it stands at
-    its upper end or the least value, whichever is less.
+    the majority decides whether there is one; at a tie there is none. For outliers it stands at its upper end
+    or the least value, whichever is less; for the spread half an interval lower, see `_spread`.
 
     The interval is not narrowed by the number of frames: all show one specimen, and the error that the
     calibration found from specimen to specimen is the same in each of them. It is that of the middle frame,
@@ -58,6 +58,9 @@ def combine(readings: Sequence[Reading], *, wanted: int, max_spread: float | Non
     good = _with_stand_ins([reading for reading in readings if not reading.refused])
     used = _without_outliers(good)
     counts = _in_words(readings, len(good) - len(used))
+    below = sum(frame.below_lod for frame in used)
+    if 0 < 2 * below < len(used):
+        counts = "; ".join(filter(None, (counts, f"{below} of {len(used)} are below the limit of detection")))
     if not used or 2 * len(used) < wanted:
         reasons = {reading.reason for reading in readings}
         reason = reasons.pop() if len(reasons) == 1 else None
@@ -65,12 +68,11 @@ def combine(readings: Sequence[Reading], *, wanted: int, max_spread: float | Non
         if len(readings) < wanted:
             few += f" of the {len(readings)} that there were"
         return _refused(readings, used, reason or Reason.UNSTEADY, f"{few}; {counts}" if counts else few)
-    spread = statistics.stdev(frame.value for frame in used) if len(used) > 1 else None
+    spread = _spread(used)
     if max_spread is not None and spread is not None and spread > max_spread:
         unit = used[0].reading.unit
         detail = f"expected values that scatter by at most {max_spread:g} {unit}; got {spread:.4g}"
         return replace(_refused(readings, used, Reason.UNSTEADY, detail), spread=spread)
-    below = sum(frame.below_lod for frame in used)
     given = _below_lod(readings, used) if 2 * below >= len(used) else _median(readings, used, spread)
     if len(used) < len(good):
         given = replace(given, flags=(*given.flags, Flag.OUTLIERS))
@@ -106,6 +108,21 @@ def _without_outliers(good: Sequence[_Good]) -> list[_Good]:
     sigma = statistics.median(frame.reading.sigma or 0.0 for frame in good)
     farthest = max(_OUTLIER_Z * mad / _Z_PER_MAD, sigma)
     return [frame for frame in good if abs(frame.value - middle) <= farthest]
+
+
+def _spread(used: Sequence[_Good]) -> float | None:
+    """Return the sample standard deviation of the frames' values; None of one frame.
+
+    The upper end of a frame below the limit of detection is that of its interval, or the limit where that is
+    higher: half an interval below it lies its value, or the value is less still, and the spread more.
+    """
+    if len(used) < 2:
+        return None
+    valued = [reading for frame in used if (reading := frame.reading).value is not None]
+    half = statistics.median(_distance(one.value, one.upper) for one in valued) if valued else 0.0
+    below = [frame for frame in used if frame.below_lod]
+    ends = [min(frame.value, frame.reading.upper - half) for frame in below if frame.reading.upper is not None]
+    return statistics.stdev([*(frame.value for frame in used if not frame.below_lod), *ends])
 
 
 def _median(readings: Sequence[Reading], used: Sequence[_Good], spread: float | None) -> Reading:
