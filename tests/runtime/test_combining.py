@@ -192,7 +192,6 @@ class TestBelowTheLimitOfDetection:
         assert reading.value == pytest.approx(50.75)
         assert reading.flags == (Flag.OUTLIERS,)
 
-
     def test_spread_is_that_of_the_values_that_are_not_given(self) -> None:
         """A frame just below the limit has an upper end above it, which is that of its interval."""
         numbers = [5.3, 4.9, 5.1, 5.2, 4.4]

@@ -121,7 +121,9 @@ def _spread(used: Sequence[_Good]) -> float | None:
     valued = [reading for frame in used if (reading := frame.reading).value is not None]
     half = statistics.median(_distance(one.value, one.upper) for one in valued) if valued else 0.0
     below = [frame for frame in used if frame.below_lod]
-    ends = [min(frame.value, frame.reading.upper - half) for frame in below if frame.reading.upper is not None]
+    ends = [
+        min(frame.value, frame.reading.upper - half) for frame in below if frame.reading.upper is not None
+    ]
     return statistics.stdev([*(frame.value for frame in used if not frame.below_lod), *ends])
 
 

@@ -227,3 +227,7 @@ def test_verdicts_of_two_frames_are_joined() -> None:
     assert (both.figures, both.reason, both.detail) == ({"focus": 0.1}, Reason.FOCUS, "a; b")
     assert both.flags == (Flag.FOCUS, Flag.GLARE)
     assert refused.joined(flagged).figures == {"focus": 0.1}
+    blurred = Verdict({"focus": 0.1, "glare": 0.0}, (Flag.FOCUS,), None, "a")
+    glaring = Verdict({"focus": 0.5, "glare": 0.3}, (Flag.GLARE,), None, "b")
+    for one, other in ((blurred, glaring), (glaring, blurred)):
+        assert one.joined(other).figures == {"focus": 0.1, "glare": 0.3}

@@ -24,18 +24,22 @@ class Verdict:
     """What was expected and got, where there is a flag or a reason."""
 
     def joined(self, other: Verdict) -> Verdict:
-        """Return both as one: all flags, the first reason, and where both have a figure that of the worse."""
-        first, last = (self, other) if self._gravity < other._gravity else (other, self)
+        """Return both as one: all flags, the first reason, and where both have a figure the one that is refused
+        or flagged; this one's where they are alike in that."""
+        figures = dict(self.figures)
+        for name, figure in other.figures.items():
+            if name not in figures or other._gravity_of(name) > self._gravity_of(name):
+                figures[name] = figure
         return Verdict(
-            {**first.figures, **last.figures},
+            figures,
             tuple(dict.fromkeys((*self.flags, *other.flags))),
             self.reason or other.reason,
             "; ".join(filter(None, (self.detail, other.detail))),
         )
 
-    @property
-    def _gravity(self) -> int:
-        return 2 if self.reason is not None else 1 if self.flags else 0
+    def _gravity_of(self, figure: str) -> int:
+        """Return 2 where a figure is why it is refused, 1 where it is flagged for it, else 0."""
+        return 2 if self.reason == figure else int(figure in self.flags)
 
 
 class QualityCheck(Protocol):
