@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import numpy as np
+import pytest
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.profile import MeasureSection
-from analyte.contract.reading import Reading
+from analyte.contract.reading import Reading, Reason
 from analyte.runtime.loop import Loop
 from analyte.runtime.service.supervisor import nobody
 from analyte.runtime.sources.protocol import EndOfSource, Frame
@@ -33,7 +34,7 @@ class Frames:
         if self.left == 0:
             raise EndOfSource("end")
         self.left -= 1
-        pixels: UInt8Array = np.zeros((4, 4, 3), np.uint8)
+        pixels: UInt8Array = np.full((4, 4, 3), self.left, np.uint8)
         return Frame(pixels, datetime(2026, 1, 1, tzinfo=UTC), time.monotonic(), "f", self.left)
 
     def close(self) -> None:
@@ -41,13 +42,14 @@ class Frames:
 
 
 class Readings:
-    """A pipeline that gives readings by heart."""
+    """A pipeline that gives readings by heart, as many of each frame as there are sites."""
 
-    def __init__(self, readings: Sequence[Reading]) -> None:
+    def __init__(self, readings: Sequence[Reading], sites: int) -> None:
         self.coming = iter(readings)
+        self.sites = sites
 
     def measure_all(self, frame: Frame) -> list[Reading]:
-        return [next(self.coming)]
+        return [next(self.coming) for _ in range(self.sites)]
 
 
 class Recorded:
@@ -56,6 +58,8 @@ class Recorded:
     def __init__(self) -> None:
         self.readings: list[Reading] = []
         self.calls = 0
+        self.kept: dict[str, int | None] = {}
+        """Level of the frame that is kept for a refused reading, by site; frames count down to 0."""
 
     def check(self) -> None:
         pass
@@ -63,16 +67,25 @@ class Recorded:
     def record(self, readings: Sequence[Reading], pixels: UInt8Array | None) -> None:
         self.readings += readings
         self.calls += 1
+        level = None if pixels is None else int(pixels[0, 0, 0])
+        self.kept |= {one.site: level for one in readings if one.refused}
 
 
-def run(readings: Sequence[Reading], admit: Any, *, frames: int = 1) -> Recorded:
+def run(
+    readings: Sequence[Reading],
+    admit: Any,
+    *,
+    frames: int = 1,
+    sites: int = 1,
+    max_spread: float | None = None,
+) -> Recorded:
     recorded = Recorded()
     loop = Loop(
-        Frames(len(readings)),
-        cast(Any, Readings(readings)),
+        Frames(len(readings) // sites),
+        cast(Any, Readings(readings, sites)),
         cast(Any, recorded),
         StopRequest(),
-        MeasureSection(frames=frames),
+        MeasureSection(frames=frames, max_spread=max_spread),
         admit,
         nobody(),
     )
@@ -104,3 +117,59 @@ def test_the_reading_of_a_control_is_not_recorded_as_a_specimen() -> None:
     recorded = run([reading(1), reading(2)], lambda readings: [one for one in readings if one.id == "id-2"])
     assert [one.id for one in recorded.readings] == ["id-2"]
     assert recorded.calls == 1
+
+
+GOOD, BLURRED, GLARING = None, Reason.FOCUS, Reason.GLARE
+
+
+def seen(number: int, reason: Reason | None, site: str = "") -> Reading:
+    return replace(reading(number, refused=reason is not None), reason=reason, site=site)
+
+
+@pytest.mark.parametrize(
+    ("reasons", "level"),
+    [
+        ((GLARING, BLURRED, BLURRED, BLURRED), 2),
+        ((GOOD, BLURRED, GLARING, BLURRED), 2),
+        ((GOOD, GOOD, BLURRED, GLARING), None),
+        ((BLURRED,) * 4, 3),
+    ],
+)
+def test_the_frame_that_is_kept_is_the_one_that_the_refusal_shows(
+    reasons: tuple[Reason | None, ...], level: int | None
+) -> None:
+    hashes = [f"hash of {3 - at}" for at in range(4)]
+    frames = [
+        replace(seen(at, reason), frame_sha256=one)
+        for at, (reason, one) in enumerate(zip(reasons, hashes, strict=True))
+    ]
+    recorded = run(frames, list, frames=4)
+    (combined,) = recorded.readings
+    assert recorded.kept.get("") == level
+    if level is not None:
+        assert combined.frame_sha256 == f"hash of {level}"
+
+
+def test_values_that_scatter_show_the_first_frame() -> None:
+    recorded = run([seen(1, GOOD), seen(50, GOOD)], list, frames=2, max_spread=1.0)
+    assert recorded.readings[0].reason is Reason.UNSTEADY
+    assert recorded.kept == {"": 1}
+
+
+def test_each_site_has_the_frame_that_its_refusal_shows() -> None:
+    frames = [
+        (seen(1, GLARING, "A1"), seen(2, GOOD, "A2"), seen(3, GOOD, "A3"), seen(4, GLARING, "A4")),
+        (seen(1, GLARING, "A1"), seen(2, GOOD, "A2"), seen(3, BLURRED, "A3"), seen(4, GOOD, "A4")),
+        (seen(1, GOOD, "A1"), seen(2, GOOD, "A2"), seen(3, BLURRED, "A3"), seen(4, GLARING, "A4")),
+    ]
+    recorded = run([one for frame in frames for one in frame], list, frames=3, sites=4)
+    assert [one.site for one in recorded.readings] == ["A1", "A2", "A3", "A4"]
+    assert recorded.kept == {"A1": 2, "A3": 1, "A4": 2}
+
+
+def test_a_value_that_is_withheld_for_a_control_has_the_frame_that_it_is_of_or_none() -> None:
+    def withhold(readings: Sequence[Reading]) -> list[Reading]:
+        return [replace(one, value=None, refused=True, reason=Reason.CONTROL_DUE) for one in readings]
+
+    assert run([seen(1, GOOD)], withhold).kept == {"": 0}
+    assert run([seen(1, GOOD), seen(2, GOOD)], withhold, frames=2).kept == {"": None}

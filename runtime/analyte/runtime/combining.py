@@ -79,6 +79,16 @@ def combine(readings: Sequence[Reading], *, wanted: int, max_spread: float | Non
     return replace(given, detail="; ".join(filter(None, (given.detail, counts))))
 
 
+def shown_frame(readings: Sequence[Reading]) -> int:
+    """Return which of a site's frames, by their ``readings``, a refusal of them shows.
+
+    The first that was refused for the most common reason; the first of all where none was.
+    """
+    reasons = [reading.reason for reading in readings]
+    refused = Counter(reason for reason in reasons if reason is not None)
+    return reasons.index(refused.most_common(1)[0][0]) if refused else 0
+
+
 def _with_stand_ins(readings: Sequence[Reading]) -> list[_Good]:
     """Give every reading that was not refused a number to compare it by."""
     least = min((reading.value for reading in readings if reading.value is not None), default=math.inf)
@@ -177,10 +187,8 @@ def _below_lod(readings: Sequence[Reading], used: Sequence[_Good]) -> Reading:
 
 
 def _refused(readings: Sequence[Reading], used: Sequence[_Good], reason: Reason, detail: str) -> Reading:
-    """Return the refusal of a site, with the first frame that was refused for the most common reason."""
-    refused = [reading for reading in readings if reading.refused]
-    common = Counter(reading.reason for reading in refused).most_common(1)
-    shown = next((reading for reading in refused if reading.reason is common[0][0]), readings[0])
+    """Return the refusal of a site, with the frame that it shows."""
+    shown = readings[shown_frame(readings)]
     return replace(
         _together(readings, used, shown),
         value=None,

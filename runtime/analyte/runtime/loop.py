@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.profile import MeasureSection
-from analyte.contract.reading import Reading
-from analyte.runtime.combining import combine
+from analyte.contract.reading import Reading, Reason
+from analyte.runtime.combining import combine, shown_frame
 from analyte.runtime.recorder import Recorder
 from analyte.runtime.service.supervisor import Supervisor
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame, FrameSource
@@ -63,8 +63,8 @@ class Loop:
             if burst.measured:
                 readings = self.admit(self._combined(burst))
                 # Empty where it was the reading of a control.
-                if readings:
-                    self.recorder.record(readings, burst.pixels)
+                for group, pixels in burst.by_frame(readings):
+                    self.recorder.record(group, pixels)
                 made += len(readings)
             if end is not None:
                 return end
@@ -107,11 +107,15 @@ class Loop:
     def _combined(self, burst: _Burst) -> list[Reading]:
         """Return one reading per site."""
         if self.measure.frames == 1:
+            burst.shown = {reading.site: burst.frames[0] for reading in burst.measured[0]}
             return burst.measured[0]
-        return [
-            combine(of_site, wanted=self.measure.frames, max_spread=self.measure.max_spread)
-            for of_site in zip(*burst.measured, strict=True)
-        ]
+        combined: list[Reading] = []
+        for of_site in zip(*burst.measured, strict=True):
+            reading = combine(of_site, wanted=self.measure.frames, max_spread=self.measure.max_spread)
+            combined.append(reading)
+            if reading.refused:
+                burst.shown[reading.site] = burst.frames[shown_frame(of_site)]
+        return combined
 
 
 @dataclass(slots=True)
@@ -122,21 +126,42 @@ class _Burst:
     """By frame, then by site."""
     start_s: float = 0.0
     """When the first frame was taken, on `time.monotonic`'s clock, seconds."""
-    pixels: UInt8Array | None = None
-    """The first frame that gave a refusal, else the last one."""
-    _refused: bool = False
+    frames: list[UInt8Array | None] = field(default_factory=list)
+    """By frame, as long as a refusal may show it: the first, and the first of each site's reasons."""
+    shown: dict[str, UInt8Array | None] = field(default_factory=dict)
+    """The frame that a refusal shows, by site. Of several frames none where they gave a value: that it is
+    withheld later for a control is no picture's fault."""
+    _reasons: set[tuple[str, Reason | None]] = field(default_factory=set)
 
     def add(self, frame: Frame | BadFrame, readings: list[Reading]) -> None:
         if self.measured and _origin(self.measured[0]) != _origin(readings):
             # Another bundle or recalibration since: frames before make no reading with those after.
             self.measured.clear()
-            self._refused = False
+            self.frames.clear()
+            self._reasons.clear()
         if not self.measured:
             self.start_s = frame.monotonic_s
+        reasons = {(reading.site, reading.reason) for reading in readings if reading.refused}
+        pixels = frame.pixels if isinstance(frame, Frame) else None
+        self.frames.append(pixels if not self.measured or reasons - self._reasons else None)
+        self._reasons |= reasons
         self.measured.append(readings)
-        if isinstance(frame, Frame) and not self._refused:
-            self.pixels = frame.pixels
-            self._refused = any(reading.refused for reading in readings)
+
+    def by_frame(self, readings: Sequence[Reading]) -> Iterator[tuple[list[Reading], UInt8Array | None]]:
+        """Give readings in their order, those together whose refusals show one frame, with that frame."""
+        group: list[Reading] = []
+        held: UInt8Array | None = None
+        settled = False
+        for reading in readings:
+            shown = self.shown.get(reading.site)
+            if reading.refused and settled and shown is not held:
+                yield group, held
+                group, settled = [], False
+            if reading.refused and not settled:
+                held, settled = shown, True
+            group.append(reading)
+        if group:
+            yield group, held
 
 
 def _origin(readings: Sequence[Reading]) -> tuple[str, str]:

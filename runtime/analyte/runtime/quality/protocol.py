@@ -24,8 +24,8 @@ class Verdict:
     """What was expected and got, where there is a flag or a reason."""
 
     def joined(self, other: Verdict) -> Verdict:
-        """Return both as one: all flags, the first reason, and where both have a figure the one that is refused
-        or flagged; this one's where they are alike in that."""
+        """Return both as one: all flags, the first reason, and where both have a figure the one that is
+        refused or flagged; this one's where they are alike in that."""
         figures = dict(self.figures)
         for name, figure in other.figures.items():
             if name not in figures or other._gravity_of(name) > self._gravity_of(name):
