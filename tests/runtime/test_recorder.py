@@ -130,6 +130,27 @@ def test_failure_reaches_the_measuring(failure: Exception) -> None:
     assert ledger.told == []
 
 
+def test_failure_after_the_measuring_ended_is_reported() -> None:
+    """The camera is lost while readings wait for a disk that is full: nobody asks the recorder any more."""
+    ledger, said = Ledger(), list[str]()
+    ledger.gate.clear()
+    ledger.failure = OutputError("the disk is full")
+    with recording(ledger, report=said.append) as (recorder, _):
+        recorder.record([reading(1), reading(2)], None)
+        recorder.record([reading(3)], None)
+    assert said == ["3 readings are not stored: the disk is full"]
+
+
+def test_failure_that_was_raised_is_not_reported_as_well() -> None:
+    ledger, said = Ledger(), list[str]()
+    ledger.failure = OutputError("the disk is full")
+    with recording(ledger, report=said.append) as (recorder, _):
+        recorder.record([reading(1)], None)
+        with pytest.raises(OutputError):
+            recorder.wait()
+    assert said == []
+
+
 def refused(number: int) -> Reading:
     return replace(reading(number, refused=True), reason=Reason.MOVED)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from analyte.contract.arrays import UInt8Array
-from analyte.contract.errors import OutputError
+from analyte.contract.errors import AnalyteError, OutputError
 from analyte.contract.reading import Reading
 from analyte.runtime.refused_frames import RefusedFrames
 from analyte.runtime.sinks import Sink
@@ -58,7 +58,8 @@ class Recorder:
         frames: RefusedFrames | None = None,
         report: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """``tally`` counts what was stored. ``report`` is told once when frames cannot be kept."""
+        """``tally`` counts what was stored. ``report`` is told once when frames cannot be kept, and at the
+        end of what else failed, where `check` did not raise it."""
         self._store = store
         self._sink = sink
         self._tally = tally
@@ -66,6 +67,10 @@ class Recorder:
         self._report = report
         self._jobs: queue.Queue[_Job | None] = queue.Queue(QUEUE_LENGTH)
         self._failure: Exception | None = None
+        self._raised = False
+        """Whether somebody was told of the failure."""
+        self._handed, self._stored = 0, 0
+        """Readings."""
         self._thread = threading.Thread(target=self._work, name="recorder")
         self._thread.start()
 
@@ -77,6 +82,7 @@ class Recorder:
         and none of them was acknowledged.
         """
         self.check()
+        self._handed += len(readings)
         self._jobs.put(_Job(readings, pixels))
 
     @property
@@ -87,6 +93,7 @@ class Recorder:
     def check(self) -> None:
         """Raise what storing or publishing raised: OutputError, IntegrityError, SinkClosed."""
         if self._failure is not None:
+            self._raised = True
             raise self._failure
 
     def wait(self) -> None:
@@ -95,10 +102,19 @@ class Recorder:
         self.check()
 
     def close(self) -> None:
-        """Store what was handed over and end the thread; may be called twice. Raises nothing."""
+        """Store what was handed over and end the thread; may be called twice. Raises nothing.
+
+        A failure that shows only now is reported: the measuring may have ended for another reason.
+        """
         if self._thread.is_alive():
             self._jobs.put(None)
             self._thread.join()
+        if self._failure is None or self._raised:
+            return
+        self._raised = True
+        why = self._failure.line() if isinstance(self._failure, AnalyteError) else repr(self._failure)
+        lost = self._handed - self._stored
+        self._report(f"{lost} readings are not stored: {why}" if lost else f"not all is passed on: {why}")
 
     def _work(self) -> None:
         ended = False
@@ -125,6 +141,7 @@ class Recorder:
     def _keep(self, jobs: Sequence[_Job]) -> None:
         readings = [reading for job in jobs for reading in self._with_frame(job)]
         self._store.append(readings)
+        self._stored += len(readings)
         for reading in readings:
             self._tally.add(reading)
         for reading in readings:
