@@ -56,8 +56,10 @@ def test_gains_balance_and_saturated_stays_white() -> None:
     raw = RawSection(pattern="RGGB", bits=10, white_balance_gains=(2.0, 1.5))
     balanced = Developer(raw).develop(mosaic((0.2, 0.4, 0.4 / 1.5), raw), where="test")[4:-4, 4:-4]
     assert np.ptp(balanced) <= 1
-    white = Developer(raw).develop(mosaic((1.0, 1.0, 1.0), raw), where="test")
-    assert (white == 255).all()
+    for gains in ((2.0, 1.5), (0.5, 0.8)):
+        other = raw.model_copy(update={"white_balance_gains": gains})
+        white = Developer(other).develop(mosaic((1.0, 1.0, 1.0), other), where="test")
+        assert (white == 255).all()
 
 
 @pytest.mark.parametrize(

@@ -75,5 +75,7 @@ def _table(raw: RawSection, gain: float) -> UInt8Array:
     light = (np.arange(2**raw.bits) - raw.black_level) / (full - raw.black_level) * gain
     # Clipped before the curve: with gains, a saturated pixel is white and not coloured.
     light = np.clip(light, 0.0, 1.0)
+    # A gain below 1 must not hide from the checks for clipping that the sensor could count no further.
+    light[full] = 1.0
     curve = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
     return np.asarray(np.round(255.0 * curve), np.uint8)
