@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from analyte.contract.preprocessing import Box
 from analyte.contract.reading import Reason
@@ -70,6 +71,18 @@ def test_frame_that_does_not_hold_the_plate(width: int, height: int, well: str) 
     assert caught.value.reason is Reason.BAD_FRAME
     assert f"expected a frame that holds well {well}, x,y,w,h = " in caught.value.detail
     assert caught.value.detail.endswith(f"; got {width}x{height}")
+
+
+@pytest.mark.parametrize(
+    ("top_right", "last"),
+    [
+        ((650, 650), (1000, 1000)),  # A2 and B1 in one place
+        ((232, 540), (512, 624)),  # mirrored: rows go down and columns to the right
+    ],
+)
+def test_corners_that_are_no_plates(top_right: tuple[int, int], last: tuple[int, int]) -> None:
+    with pytest.raises(ValidationError, match="wells lie on each other"):
+        plate(first=(100, 100), top_right=top_right, last=last, size=20)
 
 
 def test_frame_that_just_holds_it() -> None:

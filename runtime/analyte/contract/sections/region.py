@@ -110,7 +110,10 @@ class WellsSection(Section):
                 )
         x, y = centres["A1"]
         right, below = centres.get("A2", (x + self.size, y)), centres.get("B1", (x, y + self.size))
-        if right[0] - x < self.size / 2 or below[1] - y < self.size / 2:
+        # What a row and a column span together: less is one line of wells, and below 0 a mirrored plate.
+        spanned = (right[0] - x) * (below[1] - y) - (right[1] - y) * (below[0] - x)
+        least = self.size / 2
+        if right[0] - x < least or below[1] - y < least or spanned < least**2:
             raise ValueError(
                 "wells lie on each other: expected columns to the right and rows below, "
                 f"{self.size / 2:g} px or more apart (half of size), got A2 at {right[0]:g}, {right[1]:g} "
