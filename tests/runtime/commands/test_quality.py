@@ -73,6 +73,16 @@ def test_file_can_be_pasted_into_a_profile(folder: Path, tmp_path: Path) -> None
     assert quality(folder, "-o", file, "--overwrite").exception is None
 
 
+def test_pictures_of_another_size_than_the_profile_demands_are_left_out(folder: Path, tmp_path: Path) -> None:
+    cv2.imwrite(str(folder / "large.png"), cv2.resize(well(7), (160, 120)))
+    profile = write_profile(tmp_path / "device.toml", camera="width = 80\nheight = 60")
+    record = record_of(folder, "--device", profile)
+    assert record["photographs"] == 24
+    (left_out,) = record["left_out"]
+    assert "large.png" in left_out
+    assert left_out.endswith("expected 80x60; got 160x120")
+
+
 def test_bad_pictures_are_named_and_left_out(folder: Path) -> None:
     (folder / "broken.png").write_bytes(b"not a picture")
     cv2.imwrite(str(folder / "covered.png"), np.zeros((60, 80, 3), np.uint8))

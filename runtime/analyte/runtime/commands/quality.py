@@ -48,6 +48,7 @@ def command(
     import json
 
     from analyte.contract.output import check_output, from_os_error
+    from analyte.contract.profile import load_profile
     from analyte.runtime.progress import progress
     from analyte.runtime.quality.collecting import collect, find_photographs
     from analyte.runtime.quality.learning import FEWEST, learn
@@ -58,8 +59,9 @@ def command(
     photographs, views = find_photographs(path)
     labelled = any(photograph.regions for photograph in photographs)
     finder, views = _finder(device, regions, views, labelled=labelled)
+    camera = None if device is None else load_profile(device).camera
     with progress("measuring") as on_progress:
-        collected = collect(photographs, views, finder, on_progress)
+        collected = collect(photographs, views, finder, on_progress, camera)
     if len(collected.names) < FEWEST and collected.left_out:
         click.echo(
             f"analyte quality: {len(collected.left_out)} of {len(photographs)} photographs cannot be used; "

@@ -14,16 +14,18 @@ import numpy as np
 from analyte.contract.arrays import Float64Array, UInt8Array
 from analyte.contract.dataset import Sample
 from analyte.contract.errors import ImageError
-from analyte.contract.imaging import read_image
 from analyte.contract.labels_file import SPEC_FILE, load_dataset
 from analyte.contract.preprocessing import Box, PreprocessingSpec, preprocess
+from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.quality.empty import refuse_empty
 from analyte.runtime.quality.figures import FIGURES, FigureName, Look
 from analyte.runtime.quality.learning import LEARNED
 from analyte.runtime.refusal import Refusal
 from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.regions.protocol import Located, RegionFinder
-from analyte.runtime.sources.folder import image_files
+from analyte.runtime.sources.folder import image_files, read_frame
+from analyte.runtime.sources.frame_size import sized
+from analyte.runtime.sources.protocol import BadFrame
 
 _CUT_OUT = PreprocessingSpec(size=32)
 """Stands for any bundle's: of what is learned only means over the cut-out depend on it, and they do not."""
@@ -79,11 +81,12 @@ def collect(
     views: Sequence[str],
     finder: RegionFinder | None = None,
     on_progress: Callable[[float], object] = lambda share: None,
+    camera: CameraSection | None = None,
 ) -> Collected:
     """Measure the figures that are learned; photographs that cannot be measured are left out and named.
 
     ``finder``: where the regions are; the labels' own when None. ``on_progress`` is called with the share
-    of all photographs that was just done.
+    of all photographs that was just done. ``camera``: of the profile, whose demand for a size holds here too.
     """
     names: list[str] = []
     rows: list[list[list[float]]] = []
@@ -91,7 +94,7 @@ def collect(
     copies: list[str] = []
     first: dict[str, str] = {}
     digest = lru_cache(maxsize=None)(_digest)
-    read = lru_cache(maxsize=1)(read_image)
+    read = lru_cache(maxsize=1)(lambda path: _read(path, camera or CameraSection()))
     for photograph in photographs:
         seen = " ".join([*map(digest, photograph.paths), str(sorted(photograph.regions.items()))])
         original = first.setdefault(seen, photograph.name)
@@ -143,6 +146,13 @@ def _looks(
         refuse_empty(np.stack([look.picture for look in looks]))
         found.append((site.name, looks))
     return found
+
+
+def _read(path: Path, camera: CameraSection) -> UInt8Array:
+    frame = sized(read_frame(path, 0), camera)
+    if isinstance(frame, BadFrame):
+        raise frame.error
+    return frame.pixels
 
 
 def _look(part: Located, at: int, view: str, path: Path) -> Look:
