@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from analyte.contract.arrays import UInt8Array
+from analyte.contract.errors import ImageError
 from analyte.contract.profile import MeasureSection
 from analyte.contract.reading import Reading, Reason
 from analyte.runtime.loop import Loop
 from analyte.runtime.service.supervisor import nobody
-from analyte.runtime.sources.protocol import EndOfSource, Frame
+from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame
 from analyte.runtime.stopping import StopRequest
 from runtime.store.readings import reading
 
@@ -51,6 +52,9 @@ class Readings:
     def measure_all(self, frame: Frame) -> list[Reading]:
         return [next(self.coming) for _ in range(self.sites)]
 
+    def refuse_all(self, frames: Sequence[Frame | BadFrame]) -> list[Reading]:
+        return [reading(0, refused=True)] * self.sites
+
 
 class Recorded:
     """A recorder that keeps what it is given."""
@@ -78,10 +82,11 @@ def run(
     frames: int = 1,
     sites: int = 1,
     max_spread: float | None = None,
+    source: Frames | None = None,
 ) -> Recorded:
     recorded = Recorded()
     loop = Loop(
-        Frames(len(readings) // sites),
+        source or Frames(len(readings) // sites),
         cast(Any, Readings(readings, sites)),
         cast(Any, recorded),
         StopRequest(),
@@ -104,6 +109,35 @@ def test_frames_before_a_recalibration_or_a_swap_make_no_reading_with_those_afte
     other = replace(version(1, ""), bundle="cd" * 32)
     (combined,) = run([other, version(8, ""), version(9, ""), version(10, "")], list, frames=3).readings
     assert combined.value == 9.0
+
+
+class Interrupted(Frames):
+    """A camera that is lost once, before a frame by its number."""
+
+    live = True
+
+    def __init__(self, count: int, lost: int) -> None:
+        super().__init__(count)
+        self.lost = lost
+
+    def read(self, timeout_s: float) -> Frame | BadFrame:  # type: ignore[override]
+        if self.left != self.lost:
+            return super().read(timeout_s)
+        self.lost = -1
+        at = datetime(2026, 1, 1, tzinfo=UTC)
+        return BadFrame(ImageError("lost"), at, time.monotonic(), "f", self.left, outage=True)
+
+
+@pytest.mark.parametrize(
+    ("before", "values"), [(0, [None, 52.0]), (1, [None, 52.0]), (2, [10.5, 52.0]), (3, [11.0, None, 52.0])]
+)
+def test_frames_before_an_outage_make_no_reading_with_those_after(
+    before: int, values: list[float | None]
+) -> None:
+    """Somebody may have put another specimen in meanwhile."""
+    numbers = [10 + at for at in range(before)] + [51, 52, 53]
+    recorded = run([reading(number) for number in numbers], list, frames=3, source=Interrupted(before + 3, 3))
+    assert [one.value for one in recorded.readings] == values
 
 
 def test_what_quality_control_gives_back_is_recorded() -> None:

@@ -95,6 +95,9 @@ class Loop:
             self.supervisor.alive()
             if frame is not None:
                 burst.add(frame, self._measured(frame))
+            if isinstance(frame, BadFrame) and frame.outage:
+                # Frames before it make no reading with those after.
+                return None
             if isinstance(frame, Frame):
                 self.supervisor.ready()
         return None

@@ -80,6 +80,7 @@ def test_an_outage_is_one_refusal_and_then_there_are_frames_again() -> None:
     assert [type(one) for one in found] == [Frame, Frame, BadFrame, Frame, Frame]
     assert isinstance(found[2], BadFrame)
     assert "the camera is lost; expected a frame; got none" in found[2].error.line()
+    assert found[2].outage
     assert [made.abandoned for made in scripts.made] == [True, True, True, False]
     assert [made.first for made in scripts.made] == [0, 2, 2, 2]
     camera.close()

@@ -38,6 +38,8 @@ class BadFrame:
     """The same moment on `time.monotonic`'s clock, seconds."""
     name: str
     index: int
+    outage: bool = False
+    """Whether the source was lost here: what comes after it may show another specimen."""
 
 
 class EndOfSource(Exception):  # noqa: N818 - the regular end of a source is no error

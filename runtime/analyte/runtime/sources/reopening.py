@@ -101,4 +101,4 @@ class ReopeningCamera:
             return None
         self._out = True
         lost = ImageError(error.what, where=error.where, expected=error.expected, got=error.got)
-        return BadFrame(lost, datetime.now(UTC), time.monotonic(), self.name, self._index)
+        return BadFrame(lost, datetime.now(UTC), time.monotonic(), self.name, self._index, outage=True)
