@@ -47,6 +47,9 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
 _Names = Annotated[tuple[str, ...], BeforeValidator(_list_of_names), AfterValidator(_distinct)]
 
 
+_STAGE = "(dark|flat|white|chart)"
+
+
 class DatasetSpec(BaseModel):
     """The contents of ``dataset.toml``."""
 
@@ -68,6 +71,9 @@ class DatasetSpec(BaseModel):
     licence: str = ""
     noise_floor: Finite | None = None
     """RMSE of an ideal observer, in ``unit``, where it is known (simulated data)."""
+    colours: str = Field(default="", pattern=rf"^({_STAGE}(\+{_STAGE})*)?$")
+    """How ``analyte colour correct`` corrected the pictures: ``white``, ``white+chart``, …; empty where they
+    are as they were taken."""
 
     @model_validator(mode="after")
     def _covariates_are_columns_of_their_own(self) -> Self:

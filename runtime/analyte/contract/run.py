@@ -61,6 +61,8 @@ class DatasetRecord(BaseModel):
     seen: tuple[str, ...]
     """Short hashes of the train and val samples (`analyte.contract.dataset.sample_hashes`), sorted: no error
     that is measured on them counts."""
+    colours: str = ""
+    """How the pictures' colours were corrected: `analyte.contract.dataset.DatasetSpec.colours`."""
 
     @classmethod
     def of(cls, dataset: Dataset, seen: Iterable[Sample]) -> Self:
@@ -74,6 +76,7 @@ class DatasetRecord(BaseModel):
             licence=dataset.spec.licence,
             counts=dataset.counts(),
             seen=tuple(sorted(sample_hashes(tuple(seen)))),
+            colours=dataset.spec.colours,
         )
 
 

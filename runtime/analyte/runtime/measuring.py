@@ -72,7 +72,7 @@ def settings_from_profile(
         device=profile.device.id,
         regions=regions,
         quality=check_of(profile.quality, consecutive=live),
-        colour=_corrector(profile, where),
+        colour=_corrector(profile, manifest, where),
         max_age_s=profile.camera.max_age_s if live else None,
         covariates=covariates,
         lod=lod,
@@ -80,14 +80,32 @@ def settings_from_profile(
     )
 
 
-def _corrector(profile: DeviceProfile, where: Path) -> ColourCorrector | None:
-    if profile.colour.calibration is None:
-        return None
-    # A device that corrects nothing does not wait for it at its start.
-    from analyte.runtime.colour.registry import corrector_of
+def changes_of_colours(method: str) -> frozenset[str]:
+    """Return the stages of a correction after which colours are others than the camera's: all but a white
+    patch, which keeps them. ``method``: as in `ColourRecord`, empty where nothing is corrected."""
+    return frozenset(method.split("+")) - {"", "white"}
 
-    rectified = profile.region.markers is not None
-    return corrector_of(profile.colour, folder=where.parent, where=where, rectified=rectified)
+
+def _corrector(profile: DeviceProfile, manifest: Manifest, where: Path) -> ColourCorrector | None:
+    corrector: ColourCorrector | None = None
+    if profile.colour.calibration is not None:
+        # A device that corrects nothing does not wait for it at its start.
+        from analyte.runtime.colour.registry import corrector_of
+
+        rectified = profile.region.markers is not None
+        corrector = corrector_of(profile.colour, folder=where.parent, where=where, rectified=rectified)
+    trained = manifest.provenance.dataset.colours
+    method = "" if corrector is None else corrector.method
+    wanted = changes_of_colours(trained)
+    if wanted and changes_of_colours(method) != wanted:
+        raise ProfileError(
+            "colour.calibration: the bundle was trained on pictures whose colours were corrected otherwise",
+            where=where,
+            expected=trained,
+            got=method or "no calibration",
+            fix="Name the calibration that they were corrected with, or one of the same stages",
+        )
+    return corrector
 
 
 def _limit(

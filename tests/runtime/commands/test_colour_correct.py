@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from analyte.contract.errors import ProfileError
 from analyte.contract.imaging import read_image
 from analyte.contract.labels_file import load_dataset
 from analyte.contract.preprocessing import Box, PreprocessingSpec, preprocess
 from analyte.contract.profile import load_profile
+from analyte.contract.run import DatasetRecord
 from analyte.runtime.colour.registry import corrector_of
 from conftest import Invoke
 from contract.datasets import TOML
 from runtime.colour.scenes import CAST, WHITE, chart_scene, corners_text, write
-from runtime.tiny_bundles import write_profile
+from runtime.commands.test_read import read, refused
+from runtime.tiny_bundles import edit_manifest, write_profile
 
 PATCH = f"white = {{ x = {WHITE.x}, y = {WHITE.y}, w = {WHITE.w}, h = {WHITE.h} }}\n"
 CHART = ("--chart", "classic", "--corners", corners_text())
@@ -57,6 +61,7 @@ def test_pictures_are_what_the_device_makes_of_them(
     assert done.code == 0, done.stderr
     assert json.loads(done.stdout)["method"] == ("white+chart" if CHART[0] in words else "white")
     made = load_dataset(out)
+    assert made.spec.colours == DatasetRecord.of(made, ()).colours == json.loads(done.stdout)["method"]
     assert [view.path.relative_to(out).as_posix() for s in made.samples for view in s.views] == [
         "a.png",
         "b.png",
@@ -74,6 +79,50 @@ def test_pictures_are_what_the_device_makes_of_them(
         apart = np.abs(in_training.astype(int) - on_device[0])
         assert apart.mean() < 1.0
         assert (before.value, before.split) == (after.value, after.split)
+
+
+def trained_on(bundle: Path, folder: Path, colours: str) -> Path:
+    """Return a copy of a bundle whose training pictures were corrected so."""
+    path = Path(shutil.copytree(bundle, folder / f"{colours}.analyte"))
+    provenance = json.loads((path / "manifest.json").read_text("utf-8"))["provenance"]
+    provenance["dataset"]["colours"] = colours
+    edit_manifest(path, provenance=provenance)
+    return path
+
+
+class TestBundleOfCorrectedPictures:
+    """Its network never saw the colours of the camera."""
+
+    def test_device_that_corrects_otherwise_is_refused(
+        self, tmp_path: Path, invoke: Invoke, bundle: Path
+    ) -> None:
+        charted = trained_on(bundle, tmp_path, "white+chart")
+        photo = write(tmp_path / "p.png", chart_scene(CAST))
+        plain = write_profile(tmp_path / "plain.toml")
+        line = refused(ProfileError, charted, photo, "--device", plain)
+        assert "trained on pictures whose colours were corrected otherwise" in line
+        assert "expected white+chart; got no calibration" in line
+        white = profile_for(tmp_path, invoke, "--white", str(WHITE))
+        assert "got white." in refused(ProfileError, charted, photo, "--device", white)
+        alike = PATCH + "trained_alike = true\n"
+        both = profile_for(tmp_path, invoke, "--white", str(WHITE), *CHART, section=alike)
+        assert read(charted, photo, "--device", both).exit_code == 0
+        # The patch only keeps colours where they were.
+        charts = profile_for(tmp_path, invoke, *CHART, section="trained_alike = true\n")
+        assert read(charted, photo, "--device", charts).exit_code == 0
+
+    def test_white_patch_asks_for_nothing(self, tmp_path: Path, bundle: Path) -> None:
+        photo = write(tmp_path / "p.png", chart_scene(CAST))
+        balanced = trained_on(bundle, tmp_path, "white")
+        done = read(balanced, photo, "--device", write_profile(tmp_path / "plain.toml"))
+        assert (done.exit_code, "colours" in done.stderr) == (0, False)
+
+    def test_without_a_profile_it_is_said(self, tmp_path: Path, bundle: Path) -> None:
+        photo = write(tmp_path / "p.png", chart_scene(CAST))
+        done = read(trained_on(bundle, tmp_path, "flat"), photo)
+        assert done.exit_code == 0
+        assert "trained on pictures whose colours were corrected (flat)" in done.stderr
+        assert "colours" not in read(bundle, photo).stderr
 
 
 def test_dark_and_flat_fields_of_a_frame_that_is_not_square(
@@ -97,7 +146,7 @@ def test_labels_and_what_was_done_are_written(tmp_path: Path, invoke: Invoke, da
     assert rows == ["path,value,note", 'a.png,1,"x', 'y"', 'b.png,2,"y, z"', "day 2/c.jpg.png,3,"]
     first, rest = (out / "dataset.toml").read_text("utf-8").split("\n", 1)
     assert first.startswith("# Colours corrected by analyte colour correct: white, calibration sha256 ")
-    assert rest == TOML
+    assert rest == f'colours = "white"\n{TOML}'
     again = invoke("colour", "correct", out, "-o", tmp_path / "twice", "--device", profile)
     assert again.code == 3
     assert "corrected already" in again.stderr

@@ -39,7 +39,7 @@ class CalibratedColour:
         self._matrix: Float64Array = np.eye(3) if chart is None else np.array(chart.matrix)
         self._model = "linear" if chart is None else chart.model
         stages = (("dark", maps.dark), ("flat", maps.gain), ("white", white), ("chart", chart))
-        self._method = "+".join(name for name, there in stages if there is not None)
+        self.method = "+".join(name for name, there in stages if there is not None)
         self._cuts: dict[tuple[Box | None, int, int], _Cut] = {}
         self._light: Float32Array = np.empty((0, 0, 3), np.float32)
 
@@ -56,7 +56,7 @@ class CalibratedColour:
             self._correct_one(picture, self._cut(box, picture.shape[1], picture.shape[0]), matrix)
         chart = self._calibration.chart
         return ColourRecord(
-            method=self._method,
+            method=self.method,
             residual_delta_e=None if chart is None else chart.after.mean,
             age_days=age_days,
             gains=None if gains is None else (float(gains[0]), float(gains[1]), float(gains[2])),

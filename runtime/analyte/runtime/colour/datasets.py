@@ -83,7 +83,9 @@ def correct_dataset(
             (staging / _target(names[file])).unlink()
         _write_labels(path, dataset, kept, names, staging)
         toml = (dataset.root / SPEC_FILE).read_text("utf-8-sig")
-        (staging / SPEC_FILE).write_text(f"{MARK}: {method}, {note}\n{toml}", "utf-8")
+        # Before any table of it.
+        head = f'{MARK}: {method}, {note}\ncolours = "{method}"\n'
+        (staging / SPEC_FILE).write_text(f"{head}{toml}", "utf-8")
     shown = {names[file].as_posix(): why for file, why in refused.items()}
     return Corrected(len(kept), len(used), shown, len(dataset.samples) - len(kept), method)
 
@@ -97,7 +99,7 @@ def _load(path: Path) -> Dataset:
             where=path,
             fix="Write one with name, analyte, unit and range",
         )
-    if MARK in spec.read_text("utf-8-sig"):
+    if dataset.spec.colours or MARK in spec.read_text("utf-8-sig"):
         raise DatasetError(
             "colours of this dataset were corrected already",
             where=spec,

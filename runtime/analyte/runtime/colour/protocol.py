@@ -33,6 +33,11 @@ class ColourRecord:
 class ColourCorrector(Protocol):
     """Brings the colours of cut-out pictures to those of the calibration."""
 
+    @property
+    def method(self) -> str:
+        """As in `ColourRecord`."""
+        ...
+
     def correct(self, frame: UInt8Array, boxes: Sequence[Box | None], pictures: UInt8Array) -> ColourRecord:
         """Correct ``pictures`` in place.
 

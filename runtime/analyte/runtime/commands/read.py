@@ -100,6 +100,8 @@ def command(
     constant = profile_covariates(profile, spec, where=device) if profile else {}
     constant |= parse_options(covariates, spec)
     beside = of_samples(samples, table, constant, spec, where=bundle)
+    if profile is None:
+        _say_what_colours_are_wanted(opened)
     artifact, engine = _open(opened, profile, name, threads)
     try:
         quick_check(opened, artifact, engine)
@@ -189,6 +191,18 @@ def _say_what_is_not_used(profile: DeviceProfile) -> None:
         unused.append("quality.motion")
     if unused:
         _report(f"each picture is a reading of its own; of the profile, {', '.join(unused)} is not used")
+
+
+def _say_what_colours_are_wanted(bundle: Bundle) -> None:
+    """Say that pictures as a camera took them have other colours than the bundle was trained on."""
+    from analyte.runtime.measuring import changes_of_colours
+
+    trained = bundle.manifest.provenance.dataset.colours
+    if changes_of_colours(trained):
+        _report(
+            f"the bundle was trained on pictures whose colours were corrected ({trained}): values of others "
+            "are wrong. Pass --device with its [colour] for pictures as the camera took them"
+        )
 
 
 def _print(readings: list[Reading], *, as_json: bool, as_csv: bool) -> None:
