@@ -75,6 +75,13 @@ def test_check_ends_with_the_code_of_the_first_missing_thing(analyte: Analyte, t
     assert result.returncode == 6
 
 
+def test_check_of_a_profile_that_does_not_fit_the_bundle(tmp_path: Path, bundle: Path) -> None:
+    path = write_profile(tmp_path / "p.toml", camera=f'source = "{tmp_path}"', measure='lod = "bundle"')
+    result = device("check", path, "--bundle", bundle)
+    assert result.exit_code == 3
+    assert "measure.lod: the bundle has no such limit" in result.stdout
+
+
 def test_check_of_a_bundle(tmp_path: Path, bundle: Path) -> None:
     path = write_profile(tmp_path / "p.toml")
     damaged = tmp_path / "damaged.analyte"

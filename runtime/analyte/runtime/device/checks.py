@@ -98,14 +98,16 @@ def _bundle(profile: DeviceProfile, path: Path, bundle_path: Path) -> str:
     """Open a bundle as the daemon would and run the whole golden set. Raises: AnalyteError of every kind."""
     from analyte.runtime.covariates import complete_covariates
     from analyte.runtime.engines.registry import open_from_profile
+    from analyte.runtime.measuring import settings_from_profile
     from analyte.runtime.regions.registry import finder_of
     from analyte.runtime.selection import preferred_artifact
     from analyte.runtime.selftest import check_artifact
     from analyte.runtime.trust import open_for_use
 
     bundle = open_for_use(bundle_path, profile, where=path)
-    finder_of(profile.region, bundle.manifest.views, where=path)
-    complete_covariates(profile, bundle.manifest.covariates, where=path)
+    finder = finder_of(profile.region, bundle.manifest.views, where=path)
+    covariates = complete_covariates(profile, bundle.manifest.covariates, where=path)
+    settings_from_profile(profile, bundle.manifest, finder, covariates, live=True, where=path)
     artifact = preferred_artifact(bundle, profile.engine, where=path)
     model = bundle.read(artifact)
     engine = open_from_profile(model, profile.engine, lambda text: None, where=bundle.path / artifact.file)
