@@ -141,6 +141,31 @@ class TestGStreamer:
         driver.release()
         assert capture.released
 
+    @pytest.mark.parametrize(
+        ("caps", "shape", "good"),
+        [
+            ("format=RGBA", (48, 64, 4), False),
+            ("format=NV12", (72, 64), False),
+            ("format=rggb", (48, 64), False),
+            ("format=BGR", (48, 64, 3), True),
+            ("format=GRAY8", (48, 64), True),
+            ("format=(string)GRAY16_LE", (48, 64, 1), True),
+        ],
+    )
+    def test_frames_of_another_format_are_no_pictures(
+        self, monkeypatch: pytest.MonkeyPatch, caps: str, shape: tuple[int, ...], good: bool
+    ) -> None:
+        stand_in(monkeypatch, Capture(np.full(shape, 255, np.uint8)))
+        driver = GStreamerDriver(
+            f"nvarguscamerasrc ! nvvidconv ! video/x-raw,{caps} ! appsink", CameraSection()
+        )
+        driver.open()
+        if good:
+            assert driver.take().pixels.shape == shape
+            return
+        with pytest.raises(CameraError, match="another format than BGR"):
+            driver.take()
+
     def test_pipeline_that_does_not_start(self, monkeypatch: pytest.MonkeyPatch) -> None:
         stand_in(monkeypatch, None)
         with pytest.raises(CameraError, match="gst:rtspsrc: the pipeline does not start") as caught:

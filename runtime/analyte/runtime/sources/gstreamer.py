@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cv2
 
 from analyte.contract.errors import CameraError, UnavailableError
@@ -23,6 +25,7 @@ class GStreamerDriver:
         self.name = printable(f"gst:{pipeline}")
         self._pipeline = pipeline if "appsink" in pipeline else pipeline.rstrip(" !") + _SINK
         self._camera = camera
+        self._grey = bool(re.search(r"format\s*=\s*(\(string\))?\s*GRAY", pipeline))
         self._capture: cv2.VideoCapture | None = None
 
     def open(self) -> None:
@@ -45,8 +48,21 @@ class GStreamerDriver:
             raise CameraError("the pipeline does not start", where=self.name, fix=fix)
 
     def take(self) -> Shot:
-        """Wait for the next frame. Raises: ImageError, CameraError."""
-        return take_from(self._capture, self.name)
+        """Wait for the next frame. Raises: ImageError, CameraError, also for frames that are not BGR.
+
+        From a sink of a person's own OpenCV gives what reaches it: RGBA with its channels in that order,
+        YUV and Bayer as if they were grey.
+        """
+        shot = take_from(self._capture, self.name)
+        shape = shot.pixels.shape
+        if shape[2:] == (3,) or (shape[2:] in ((), (1,)) and self._grey):
+            return shot
+        raise CameraError(
+            "the pipeline gives frames of another format than BGR",
+            where=self.name,
+            got=f"{list(shape)}, {shot.pixels.dtype}",
+            fix="End it in videoconvert ! video/x-raw,format=BGR ! appsink (or GRAY8), or leave the sink out",
+        )
 
     def release(self) -> None:
         """Stop the pipeline."""
