@@ -73,6 +73,16 @@ def test_file_can_be_pasted_into_a_profile(folder: Path, tmp_path: Path) -> None
     assert quality(folder, "-o", file, "--overwrite").exception is None
 
 
+def test_black_surround_does_not_make_the_limits_void(folder: Path) -> None:
+    dark = well(50)
+    dark[cv2.circle(np.zeros((60, 80), np.uint8), (40, 30), 15, 1, -1) == 0] = 0
+    cv2.imwrite(str(folder / "dark.png"), dark)
+    record = record_of(folder)
+    (left_out,) = record["left_out"]
+    assert left_out == "dark.png: light is 0, from which nothing differs by a factor"
+    assert record["limits"]["light"]["refuse_below"] > 0
+
+
 def test_pictures_of_another_size_than_the_profile_demands_are_left_out(folder: Path, tmp_path: Path) -> None:
     cv2.imwrite(str(folder / "large.png"), cv2.resize(well(7), (160, 120)))
     profile = write_profile(tmp_path / "device.toml", camera="width = 80\nheight = 60")

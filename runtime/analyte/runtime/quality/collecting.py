@@ -19,7 +19,7 @@ from analyte.contract.preprocessing import Box, PreprocessingSpec, preprocess
 from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.quality.empty import refuse_empty
 from analyte.runtime.quality.figures import FIGURES, FigureName, Look
-from analyte.runtime.quality.learning import LEARNED
+from analyte.runtime.quality.learning import LEARNED, RATIOS
 from analyte.runtime.refusal import Refusal
 from analyte.runtime.regions.fixed import FixedRegions
 from analyte.runtime.regions.protocol import Located, RegionFinder
@@ -49,7 +49,7 @@ class Collected:
     names: tuple[str, ...]
     """Of the good ones: file or sample, and site where a frame has several."""
     figures: Mapping[FigureName, Float64Array]
-    """By name, ``[N, V]``, finite; light as a level, 0 to 1."""
+    """By name, ``[N, V]``, finite, and above 0 where they vary by factors; light as a level, 0 to 1."""
     left_out: tuple[str, ...]
     """The others, each with the reason, for people."""
     copies: tuple[str, ...] = ()
@@ -106,13 +106,13 @@ def collect(
             for site, looks in _looks(photograph, views, finder, read):
                 name = f"{photograph.name} {site}".strip()
                 figures = [[_number(FIGURES[figure](look)) for look in looks] for figure in LEARNED]
-                unknown = [
-                    figure
-                    for figure, row in zip(LEARNED, figures, strict=True)
-                    if not all(math.isfinite(number) for number in row)
-                ]
+                rows_by_name = dict(zip(LEARNED, figures, strict=True))
+                unknown = [figure for figure, row in rows_by_name.items() if not all(map(math.isfinite, row))]
+                absent = [figure for figure in RATIOS if 0.0 in rows_by_name[figure]]
                 if unknown:
                     left_out.append(f"{name}: {unknown[0]} cannot be told of a picture of one colour")
+                elif absent:
+                    left_out.append(f"{name}: {absent[0]} is 0, from which nothing differs by a factor")
                 else:
                     names.append(name)
                     rows.append(figures)

@@ -47,6 +47,8 @@ _KINDS: Mapping[FigureName, _Kind] = {
 }
 """What single photographs tell. Motion takes two frames of one scene, coverage one that is not good."""
 LEARNED: tuple[FigureName, ...] = tuple(_KINDS)
+RATIOS: frozenset[FigureName] = frozenset(name for name, kind in _KINDS.items() if kind.ratio)
+"""Those that vary by factors: a photograph of which one is 0 tells nothing of how far they vary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +83,11 @@ class Learned:
 def learn(figures: Mapping[FigureName, Float64Array], *, false_alarms: float) -> list[Learned]:
     """Return limits by which at most ``false_alarms`` of good photographs, 0 to 1, are flagged in all.
 
-    ``figures``: by name, ``[N, V]`` for N photographs with V views, finite; light as a level, 0 to 1. The
-    share is divided evenly among the limits. Each lies where its share of the photographs is beyond it; where
-    they are too few to tell, the distance of the outermost from the median is stretched as a normal
-    distribution's tail would be. A margin is added, the wider the fewer they are. A refusal lies half
-    as far again from the median.
+    ``figures``: by name, ``[N, V]`` for N photographs with V views, finite, `RATIOS` above 0; light as a
+    level, 0 to 1. The share is divided evenly among the limits. Each lies where its share of the photographs
+    is beyond it; where they are too few to tell, the distance of the outermost from the median is stretched
+    as a normal distribution's tail would be. A margin is added, the wider the fewer they are. A refusal lies
+    half as far again from the median.
     Raises: InputError for fewer than 20 photographs; SettingsError for a share that is none.
     """
     if not 0 < false_alarms < 0.5:
