@@ -43,6 +43,27 @@ def test_backend_is_forced_and_settings_are_demanded(monkeypatch: pytest.MonkeyP
     assert capture.released
 
 
+class Forgetful(Capture):
+    """Is set up anew for another size, and forgets what it was told."""
+
+    def set(self, prop: int, value: float, /) -> bool:
+        if prop in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT):
+            self.told = {key: told for key, told in self.told.items() if key == cv2.CAP_PROP_FRAME_WIDTH}
+        return super().set(prop, value)
+
+
+def test_settings_outlast_the_demand_for_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = Forgetful(GREY)
+    stand_in(monkeypatch, capture)
+    raw = RawSection(pattern="grey", bits=16)
+    controls = ControlsSection(exposure_ms=10, gain=3)
+    V4l2Driver(0, CameraSection(width=64, height=48, raw=raw, controls=controls)).open()
+    assert capture.told[cv2.CAP_PROP_EXPOSURE] == 100
+    assert capture.told[cv2.CAP_PROP_GAIN] == 3
+    assert capture.told[cv2.CAP_PROP_CONVERT_RGB] == 0
+    assert capture.told[cv2.CAP_PROP_FRAME_HEIGHT] == 48
+
+
 @pytest.mark.parametrize(
     ("raw", "code", "frame"),
     [

@@ -42,9 +42,7 @@ class V4l2Driver:
             )
         self._capture = capture
         capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
-        if self._camera.raw is not None:
-            _demand_raw(capture, self._camera.raw, self.name)
-        apply_controls(capture, self._camera.controls, where=self.name)
+        # The size first: OpenCV sets the camera up anew for it, which may undo what was set before.
         for prop, wanted in (
             (cv2.CAP_PROP_FRAME_WIDTH, self._camera.width),
             (cv2.CAP_PROP_FRAME_HEIGHT, self._camera.height),
@@ -52,6 +50,9 @@ class V4l2Driver:
             # Whether the camera took it shows in its frames.
             if wanted is not None:
                 capture.set(prop, wanted)
+        if self._camera.raw is not None:
+            _demand_raw(capture, self._camera.raw, self.name)
+        apply_controls(capture, self._camera.controls, where=self.name)
 
     def take(self) -> Shot:
         """Wait for the next frame. Raises: ImageError, CameraError."""
