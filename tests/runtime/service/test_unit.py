@@ -121,6 +121,20 @@ class TestPrinted:
         temporary = unit_text(UnitOptions(Path("/tmp/p.toml"), bundle), profile)
         assert value(temporary, "PrivateTmp") == ["no"]
 
+    @pytest.mark.parametrize("prefix", ["", "sim:", "watch:"])
+    @pytest.mark.parametrize("given", [True, False])
+    def test_pictures_are_found_from_the_folder_of_the_service(
+        self, analyte: Analyte, bundle: Path, tmp_path: Path, prefix: str, given: bool
+    ) -> None:
+        (tmp_path / "frames").mkdir()
+        text = f"{prefix}frames"
+        profile = write_profile(tmp_path / "p.toml", camera="" if given else f'source = "{text}"')
+        more = ("--source", text) if given else ()
+        unit = self.printed(analyte, "--device", profile, "--bundle", bundle, *more)
+        (line,) = value(unit, "ExecStart")
+        command = shlex.split(line)
+        assert command[command.index("--source") + 1] == f"{prefix}{tmp_path / 'frames'}"
+
     def test_devices_of_the_engine(self, bundle: Path, tmp_path: Path) -> None:
         profile = load_profile(write_profile(tmp_path / "p.toml", provider="cuda", fallback=["cpu"]))
         text = unit_text(UnitOptions(tmp_path / "p.toml", bundle), profile)

@@ -13,6 +13,7 @@ from analyte.contract.errors import SettingsError
 from analyte.contract.profile import DeviceProfile
 from analyte.contract.redaction import redact
 from analyte.runtime.device.shipped import shipped_file
+from analyte.runtime.sources.kinds import Kind, kind_of
 
 TEMPLATE = "systemd/analyte@.service"
 
@@ -34,6 +35,8 @@ _ACCELERATORS = {
     "gpu": _RENDERER,
     "edgetpu": _Accelerator(("char-usb_device rw", "char-apex rw"), ("plugdev",)),
 }
+_FILES = {Kind.PATH, Kind.WATCH, Kind.SIMULATED}
+"""Sources that lie in the file system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def unit_text(options: UnitOptions, profile: DeviceProfile) -> str:
     text = shipped_file(TEMPLATE).read_text("utf-8")
     head = f"# Of 'analyte daemon --print-unit', for {_comment(options.device)}.\n"
     text = head + re.sub(r"\A(#.*\n)+", "", text)
-    text = _set(text, "ExecStart", " ".join(map(_quoted, _command(options))))
+    text = _set(text, "ExecStart", " ".join(map(_quoted, _command(options, profile))))
     accelerators = [
         _ACCELERATORS[name]
         for name in (profile.engine.provider, *profile.engine.fallback)
@@ -72,7 +75,7 @@ def unit_text(options: UnitOptions, profile: DeviceProfile) -> str:
     return text.replace("%i", profile.device.id)
 
 
-def _command(options: UnitOptions) -> Iterator[str]:
+def _command(options: UnitOptions, profile: DeviceProfile) -> Iterator[str]:
     # -P: the folder that the daemon may write to is no place to import from.
     yield from (sys.executable, "-P", "-m", "analyte.cli", "daemon")
     yield from ("--device", str(options.device.absolute()))
@@ -84,10 +87,24 @@ def _command(options: UnitOptions) -> Iterator[str]:
                 "--source holds what may be a password, and everybody may read a unit",
                 fix="Put it into the profile as camera.source, readable by the daemon's user alone",
             )
-        is_path = "://" not in options.source and Path(options.source).exists()
-        yield from ("--source", str(Path(options.source).absolute()) if is_path else options.source)
+        yield from ("--source", _as_seen_from_anywhere(options.source))
+    elif profile.camera.source is not None:
+        source = _as_seen_from_anywhere(profile.camera.source)
+        # What is the same from anywhere may hold a password, and stays in the profile.
+        yield from () if source == profile.camera.source else ("--source", source)
     if options.store is not None:
         yield from ("--store", str(options.store.absolute()))
+
+
+def _as_seen_from_anywhere(source: str) -> str:
+    """Return a source with the absolute path of its file, where it is one that is there."""
+    path = _file_of(source)
+    return source if path is None else source.removesuffix(kind_of(source)[1]) + str(path.absolute())
+
+
+def _file_of(source: str) -> Path | None:
+    kind, rest = kind_of(source)
+    return Path(rest) if kind in _FILES and Path(rest).exists() else None
 
 
 def _with_paths(text: str, options: UnitOptions, profile: DeviceProfile) -> str:
@@ -95,6 +112,9 @@ def _with_paths(text: str, options: UnitOptions, profile: DeviceProfile) -> str:
     read = [options.device, Path(sys.executable), Path(sys.prefix), Path(sys.base_prefix)]
     read += [] if options.bundle is None else [options.bundle]
     read += [Path(folder) for folder in analyte.contract.__path__]
+    source = options.source or profile.camera.source
+    file = None if source is None else _file_of(source)
+    read += [] if file is None else [file]
     storage = profile.storage
     # A folder of bundles is written to at its name in its own folder.
     stores = [options.store or storage.path, storage.refused_frames, profile.bundles.folder]
