@@ -85,7 +85,7 @@ def run_daemon(
         path = options.store or profile.storage.path
         ran: dict[str, JsonValue] = {"bundle": opened.bundle.id, "artifact": opened.artifact.name}
         session = stack.enter_context(recorded_session(profile, options.device, path, ran, report))
-        stack.enter_context(sending(profile, options.device, path, opened, report))
+        sent = stack.enter_context(sending(profile, options.device, path, opened, report))
         supervisor.start("camera", _CAMERA_S)
         page = None if profile.serve is None else _page(profile, options, sink)
         if page is not None:
@@ -107,7 +107,7 @@ def run_daemon(
         if page is not None:
             swap = measurer if isinstance(measurer, BundleSwap) else None
             running = (lambda: runner) if swap is None else (lambda: swap.running)
-            source = page.open(source, path, running, control, session.store, recorder, ready.shelf)
+            source = page.open(source, path, running, control, session.store, recorder, ready.shelf, sent)
             pause = page.gate.pause
             report(f"page: {page.address}")
         admitted = control.admitted

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analyte.contract.profile import DeviceProfile
 from analyte.runtime.bundles.runner import Opened
+from analyte.runtime.publish.status import PublisherStatus
 
 
 @contextmanager
@@ -17,14 +18,16 @@ def sending(
     store: Path,
     opened: Opened,
     report: Callable[[str], None],
-) -> Iterator[None]:
+) -> Iterator[Callable[[], PublisherStatus] | None]:
     """Send what the store at ``store`` holds until the end of the block, in a thread of its own.
+
+    Gives what tells how it stands, or None where the profile sends nothing.
 
     ``where``: the profile's file. ``report`` is told in one line whenever matters change.
     Raises: ProfileError for a password or a certificate that cannot be used; UnavailableError.
     """
     if profile.mqtt is None:
-        yield
+        yield None
         return
     from analyte.contract.versions import installed_versions
     from analyte.runtime.publish.opening import access_of, start_publisher
@@ -47,6 +50,6 @@ def sending(
     access = access_of(profile, profile.mqtt, where=where)
     publisher = start_publisher(access, profile.mqtt, running, lambda: closing(SqliteOutbox(store)), report)
     try:
-        yield
+        yield publisher.status
     finally:
         publisher.close()

@@ -16,7 +16,13 @@ from analyte.contract.event import Event, Role
 from analyte.contract.reading import Flag, Reading, Reason
 from analyte.contract.sections.serve import ServeSection
 from analyte.runtime.serve.context import Context
-from analyte.runtime.serve.instrument import DeviceStatus, Feature, RecalibrationWish, StandardStatus
+from analyte.runtime.serve.instrument import (
+    DeviceStatus,
+    Feature,
+    MqttStatus,
+    RecalibrationWish,
+    StandardStatus,
+)
 from analyte.runtime.serve.security import Gatekeeper
 from analyte.runtime.serve.tokens import TokenFile
 from analyte.runtime.store.protocol import ReadingFilter, StoredEvent, StoredReading
@@ -84,6 +90,7 @@ class FakeInstrument:
             locked=self.locked,
             queue_depth=0,
             drift={"low": 0.4, "high": -1.2},
+            mqtt=MqttStatus(broker="hub:8883", connected=False, waiting=3, remark="connection refused"),
             materials=["low", "high"],
             features=list(Feature),
         )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from analyte.contract.errors import ProfileError
 from analyte.contract.sections.serve import ServeSection
 from analyte.runtime.serve.server import listen
-from runtime.publish.brokers import until
+from runtime.publish.brokers import broker, needs_mosquitto, until
 from runtime.tiny_bundles import write_picture, write_profile
 
 
@@ -111,6 +111,22 @@ def test_a_standard_corrects_the_readings_that_follow_and_can_be_taken_back(
         assert json.loads(ask(port, "/api/v1/standards"))["standards"][0]["used"] is True
         ask(port, "/api/v1/recalibrations/undo", csrf, {"why": "wrong standard"})
         assert next_reading()["value"] == same
+
+
+@needs_mosquitto
+def test_sending_stands_in_status_and_metrics(tmp_path: Path, bundle: Path) -> None:
+    def status() -> dict[str, Any]:
+        return dict(json.loads(ask(port, "/api/v1/status"))["status"]["mqtt"])
+
+    with broker(tmp_path / "b") as b:
+        more = f'[mqtt]\nhost = "127.0.0.1"\nport = {b.port}\n'
+        with served(tmp_path, bundle, more) as (_, port):
+            until(lambda: status()["connected"], "the broker")
+            assert b"analyte_mqtt_connected 1" in ask(port, "/metrics")
+            b.stop()
+            until(lambda: status()["waiting"] > 5 and not status()["connected"], "readings that wait")
+            assert status()["remark"]
+            assert b"analyte_mqtt_connected 0" in ask(port, "/metrics")
 
 
 def test_drift_of_controls_stands_in_the_metrics(tmp_path: Path, bundle: Path) -> None:

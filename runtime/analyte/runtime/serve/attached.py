@@ -11,6 +11,7 @@ from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shelf import Shelf
 from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.control.standards import Standards
+from analyte.runtime.publish.status import PublisherStatus
 from analyte.runtime.recorder import Recorder
 from analyte.runtime.serve.context import Context
 from analyte.runtime.serve.device import DeviceInstrument
@@ -53,13 +54,14 @@ class DevicePage:
         trail: Trail,
         recorder: Recorder,
         shelf: Shelf | None,
+        sent: Callable[[], PublisherStatus] | None,
     ) -> Tap:
         """Serve; return the source to measure from. Raises: InputError for TLS files."""
         tap = Tap(source)
         standards = Standards(control, trail, lambda: running().bundle.manifest.label)
         instrument = DeviceInstrument(
             self._profile, self._where, store, running, control, standards, trail, recorder,
-            self.gate, tap, self.sink, shelf,
+            self.gate, tap, self.sink, shelf, sent,
         )  # fmt: skip
         self._log = SqliteReadingLog(store)
         keeper = Gatekeeper(self._tokens, 3600 * self._section.session_h)

@@ -26,9 +26,16 @@ from analyte.runtime.bundles.shelf import Shelf
 from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.control.standards import Standards, summary
 from analyte.runtime.device.clock import TIMESYNC, kernel_synchronised
+from analyte.runtime.publish.status import PublisherStatus
 from analyte.runtime.recorder import Recorder
 from analyte.runtime.serve.gate import Gate, PageSink, Tap
-from analyte.runtime.serve.instrument import DeviceStatus, Feature, RecalibrationWish, StandardStatus
+from analyte.runtime.serve.instrument import (
+    DeviceStatus,
+    Feature,
+    MqttStatus,
+    RecalibrationWish,
+    StandardStatus,
+)
 from analyte.runtime.store.protocol import Trail
 
 T = TypeVar("T")
@@ -59,6 +66,8 @@ class DeviceInstrument:
     tap: Tap
     sink: PageSink
     shelf: Shelf | None
+    sent: Callable[[], PublisherStatus] | None
+    """How sending over MQTT stands; None where nothing is sent."""
 
     def status(self) -> DeviceStatus:
         """See `Instrument`."""
@@ -88,6 +97,7 @@ class DeviceInstrument:
             locked=found.reason is Reason.CONTROL_FAILED,
             queue_depth=self.recorder.depth,
             drift={one.material.name: one.drift for one in found.materials if one.drift is not None},
+            mqtt=None if self.sent is None else _mqtt(self.sent()),
             materials=[one.material.name for one in found.materials],
             features=features,
         )
@@ -202,3 +212,12 @@ class DeviceInstrument:
         if self.shelf is None:
             raise UnavailableError("the device keeps one bundle only", fix="Set bundles.folder")
         return BundleChanges(self.shelf, self.profile, self.where, self.trail)
+
+
+def _mqtt(found: PublisherStatus) -> MqttStatus:
+    return MqttStatus(
+        broker=found.broker,
+        connected=found.connected,
+        waiting=found.waiting,
+        remark=found.last_error or found.note,
+    )

@@ -20,6 +20,17 @@ class Feature(StrEnum):
     """Take a new bundle, and go back to the one before."""
 
 
+class MqttStatus(BaseModel):
+    """How sending to a broker stands."""
+
+    broker: str
+    connected: bool
+    waiting: int
+    """Readings that the broker has not acknowledged."""
+    remark: str
+    """What failed last, or what a person should know; else empty."""
+
+
 class DeviceStatus(BaseModel):
     """How the device is."""
 
@@ -51,6 +62,8 @@ class DeviceStatus(BaseModel):
     """Measurements that wait to be stored."""
     drift: dict[str, float] = {}
     """Where the drift chart of each control material stands, in its s; only those that have one."""
+    mqtt: MqttStatus | None = None
+    """None where nothing is sent."""
     materials: list[str] = []
     """Control materials that may be run."""
     features: list[Feature] = []

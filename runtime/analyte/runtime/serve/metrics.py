@@ -48,6 +48,15 @@ class Figures:
             ("analyte_measuring", "1 while the device measures.", status.measuring),
             ("analyte_control_in_date", "1 while the control is in date.", status.control_ok),
         ]
+        if status.mqtt is not None:
+            gauges += [
+                ("analyte_mqtt_connected", "1 while the broker is connected.", status.mqtt.connected),
+                (
+                    "analyte_mqtt_waiting",
+                    "Readings that the broker has not acknowledged.",
+                    status.mqtt.waiting,
+                ),
+            ]
         for name, text, value in gauges:
             if value is not None:
                 lines += [*_family(name, "gauge", text), f"{name} {float(value):g}"]

@@ -148,6 +148,7 @@ function showStatus(answer) {
     "Clock": status.clock_ok ? "set" : "not set",
     "Waiting to be stored": String(status.queue_depth),
   };
+  if (status.mqtt) rows["MQTT"] = `${status.mqtt.connected ? "connected" : "not connected"}, ${status.mqtt.waiting} wait${status.mqtt.remark ? ": " + status.mqtt.remark : ""}`;
   const drift = Object.entries(status.drift).map(([name, s]) => `${name} ${s.toFixed(1)} s`);
   if (drift.length) rows["Drift of controls"] = drift.join(", ");
   at("health").replaceChildren();
