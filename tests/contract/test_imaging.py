@@ -115,6 +115,10 @@ def test_transparent_colour_of_a_picture_without_alpha() -> None:
     refused(png_of(2, 1, 2, b"\0\1\2\3\4\5\6", key), "transparent")
 
 
+def test_a_size_that_no_camera_has_is_said_to_be_one() -> None:
+    refused(png_of(60_000, 60_000), "a size that no camera has", "at most 1048576 pixels each way")
+
+
 def test_float_pictures_are_refused() -> None:
     refused(encode(scene().astype(np.float32), ".tif"), "unsupported depth", "8 or 16 bits", "float32")
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import ImageError
+from analyte.contract.picture_sequences import is_sequence
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -26,7 +27,7 @@ def read_image(path: Path) -> UInt8Array:
 
     Returns: uint8 ``[H, W, 3]``, BGR, 0 to 255, upright: EXIF orientation is applied.
     Grey images are repeated over the channels, 16-bit images scaled by 1/257 and rounded.
-    Raises: ImageError when the file is missing, damaged, or has transparent pixels.
+    Raises: ImageError when the file is missing, damaged, holds several pictures, or has transparent pixels.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         raise ImageError("not a regular file", where=path)
@@ -49,6 +50,13 @@ def decode_image(data: bytes, *, where: object) -> UInt8Array:
         )
     if is_jpeg:
         return _decode(data, _UPRIGHT, where)
+    if is_sequence(data):
+        raise ImageError(
+            "the file holds several pictures, and which one is meant is not said",
+            where=where,
+            expected="one picture",
+            fix="Save the one to be measured as a file of its own",
+        )
     # IMREAD_UNCHANGED is the only mode that keeps alpha, and the only one that ignores EXIF orientation.
     pixels = _decode(data, cv2.IMREAD_UNCHANGED, where)
     has_exif = b"eXIf" in data or b"EXIF" in data  # as PNG and WebP name the chunk
@@ -59,6 +67,12 @@ def _decode(data: bytes, mode: int, where: object) -> UInt8Array:
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), mode)
     except cv2.error as error:
+        if "CV_IO_MAX_IMAGE" in error.err:  # of width, height or pixels
+            raise ImageError(
+                "the picture states a size that no camera has, or is damaged",
+                where=where,
+                expected=f"at most {1 << 20} pixels each way and {1 << 30} in all",
+            ) from error
         raise ImageError("the picture cannot be decoded", where=where, got=error.err) from error
     if decoded is None:
         raise ImageError("not a readable picture", where=where, expected="PNG, JPEG, TIFF, BMP or WebP")
