@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from pathlib import Path
 
 import cv2
@@ -29,9 +30,9 @@ def read_image(path: Path) -> UInt8Array:
     Grey images are repeated over the channels, 16-bit images scaled by 1/257 and rounded.
     Raises: ImageError when the file is missing, damaged, holds several pictures, or has transparent pixels.
     """
-    if path.exists() and not path.is_file() and not path.is_dir():
-        raise ImageError("not a regular file", where=path)
     try:
+        if not (stat.S_ISREG(mode := path.stat().st_mode) or stat.S_ISDIR(mode)):
+            raise ImageError("not a regular file", where=path)
         data = path.read_bytes()
     except OSError as error:
         raise ImageError(error.strerror or "cannot be read", where=path) from error

@@ -10,7 +10,7 @@ from analyte.contract.errors import InputError
 from analyte.contract.reading import Reading
 from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.pipeline import Pipeline
-from analyte.runtime.sources.folder import image_files, read_frame
+from analyte.runtime.sources.folder import image_files, is_folder, read_frame
 from analyte.runtime.sources.frame_size import sized
 from analyte.runtime.sources.protocol import BadFrame, Frame
 
@@ -22,7 +22,7 @@ def expand(paths: Sequence[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        if not path.is_dir():
+        if not is_folder(path):
             files.append(path)
             continue
         found = image_files(path)
@@ -38,7 +38,7 @@ def refuse_folders(paths: Sequence[Path]) -> None:
     Raises: InputError.
     """
     for path in paths:
-        if path.is_dir():
+        if is_folder(path):
             raise InputError(
                 "a folder does not say which picture is which view",
                 where=path,

@@ -242,6 +242,53 @@ def test_pictures_in_sub_folders(bundle: Path, tmp_path: Path) -> None:
         (tmp_path / day).mkdir()
         write_picture(tmp_path / day / "a.png", (1, 2, 3))
     line = refused(InputError, bundle, tmp_path)
-    assert "no pictures in the folder itself; got sub-folders monday, tuesday. Name the folders" in line
+    assert "no pictures in the folder itself; expected names that end in .bmp" in line
+    assert "; got sub-folders monday, tuesday. Name the folders" in line
     assert "analyte evaluate BUNDLE DATASET" in line
     assert len(readings(bundle, tmp_path / "monday", tmp_path / "tuesday")) == 2
+
+
+def test_a_folder_says_which_files_it_leaves_out(bundle: Path, tmp_path: Path) -> None:
+    write_picture(tmp_path / "a.png", (1, 2, 3))
+    for name in ("IMG_1.HEIC", "IMG_2.HEIC", ".hidden", "n\x1b[2J.txt"):
+        (tmp_path / name).write_bytes(b"x")
+    result = read(bundle, tmp_path)
+    assert result.exit_code == 0
+    said = next(line for line in result.stderr.splitlines() if "left out" in line)
+    assert said.startswith(f"analyte read: {tmp_path}: left out, for they do not end in .bmp")
+    assert "IMG_1.HEIC, IMG_2.HEIC" in said
+    assert ".hidden" not in said
+    assert "\x1b" not in said
+
+
+def test_a_folder_of_other_files_only(bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
+    assert "no pictures in the folder itself" in (line := refused(InputError, bundle, tmp_path))
+    assert line.endswith("got other files IMG_1.HEIC")
+
+
+def test_a_folder_that_nobody_may_list_is_bad_input(bundle: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    iterdir = Path.iterdir
+
+    def denied(path: Path) -> Any:
+        if path == tmp_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    line = refused(InputError, bundle, tmp_path)
+    assert line == f"{tmp_path}: the folder cannot be listed; got Permission denied"
+
+
+def test_a_picture_that_nobody_may_see_does_not_stop_the_rest(
+    bundle: Path, pictures: list[Path], monkeypatch: Any
+) -> None:
+    stat = Path.stat
+
+    def denied(path: Path, **options: Any) -> Any:
+        if path == pictures[1]:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert [r["reason"] for r in readings(bundle, *pictures)] == [None, "bad_frame", None]

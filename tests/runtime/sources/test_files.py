@@ -123,3 +123,12 @@ def test_what_is_no_video(tmp_path: Path) -> None:
 def test_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(CameraError, match="no pictures in the folder"):
         open_text(tmp_path)
+
+
+def test_a_folder_that_nobody_may_list_is_no_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", denied)
+    with pytest.raises(CameraError, match=r"the folder cannot be listed; got Permission denied"):
+        open_text(tmp_path)

@@ -42,7 +42,7 @@ def test_at_the_pace_of_a_camera(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_played(tmp_path: Path) -> None:
-    with pytest.raises(CameraError, match="not a folder of pictures, nor a video"):
+    with pytest.raises(CameraError, match="there is no such folder or video"):
         SimulatedDriver(tmp_path / "none", CameraSection()).open()
     with pytest.raises(CameraError, match="pictures of one size are needed; got no picture"):
         SimulatedDriver(tmp_path, CameraSection()).open()
@@ -55,3 +55,8 @@ def test_what_cannot_be_played(tmp_path: Path) -> None:
         SimulatedDriver(tmp_path, CameraSection()).open()
     with pytest.raises(CameraError, match="cannot be set"):
         SimulatedDriver(tmp_path, CameraSection(controls=ControlsSection(gain=1))).open()
+
+
+def test_a_folder_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(CameraError, match=r"there is no such folder or video; expected sim:FOLDER"):
+        SimulatedDriver(tmp_path / "gone", CameraSection()).open()

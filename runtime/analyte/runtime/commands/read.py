@@ -227,29 +227,44 @@ def _refuse_other_pixels(profile: DeviceProfile | None, boxes: Mapping[str, Box]
 def _refuse_other_things(paths: Iterable[Path]) -> None:
     """Say what to do with a video, and with a folder whose pictures lie deeper. Raises: InputError."""
     from analyte.contract.errors import InputError
+    from analyte.contract.imaging import IMAGE_SUFFIXES
     from analyte.contract.labels_file import VIDEO_SUFFIXES
-    from analyte.runtime.sources.folder import image_files
+    from analyte.runtime.sources.folder import image_files, is_folder, other_files
 
+    endings = ", ".join(sorted(IMAGE_SUFFIXES))
     for path in paths:
-        if path.suffix.lower() in VIDEO_SUFFIXES and not path.is_dir():
+        if path.suffix.lower() in VIDEO_SUFFIXES and not is_folder(path):
             raise InputError(
                 "is a video, and pictures are read here",
                 where=path,
                 fix="analyte daemon --device PROFILE --bundle BUNDLE "
                 f"--source {path.name} measures its frames",
             )
-        if path.is_dir() and not image_files(path):
+        if not is_folder(path):
+            continue
+        others = [file.name for file in other_files(path)]
+        if not image_files(path):
             deeper = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
-            shown = ", ".join(deeper[:4]) + (f" and {len(deeper) - 4} more" if len(deeper) > 4 else "")
+            found = [f"sub-folders {_shown(deeper)}"] if deeper else []
+            found += [f"other files {_shown(others)}"] if others else []
             raise InputError(
                 "no pictures in the folder itself",
                 where=path,
-                got=f"sub-folders {shown}" if deeper else "no sub-folders either",
+                expected=f"names that end in {endings}",
+                got="; ".join(found) or "an empty folder",
                 fix="Name the folders that hold pictures; a dataset with known values is measured by "
                 "analyte evaluate BUNDLE DATASET"
                 if deeper
                 else None,
             )
+        if others:
+            _report(f"{path}: left out, for they do not end in {endings}: {_shown(others)}")
+
+
+def _shown(names: list[str]) -> str:
+    from analyte.runtime.tables import printable
+
+    return printable(", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else ""))
 
 
 def _host() -> str:

@@ -7,23 +7,43 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analyte.contract.errors import CameraError, ImageError
+from analyte.contract.errors import CameraError, ImageError, InputError
 from analyte.contract.imaging import IMAGE_SUFFIXES, read_image
 from analyte.runtime.sources.names import display_name
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame
 
 
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder; no where nobody may look, which `Path.is_dir` raises until Python 3.14."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
 def image_files(folder: Path) -> list[Path]:
     """Return the pictures of a folder (by suffix, not of its sub-folders), ``2.png`` before ``10.png``.
 
-    Raises: CameraError when the folder cannot be listed.
+    Raises: InputError when the folder cannot be listed.
     """
+    return [path for path in _files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def other_files(folder: Path) -> list[Path]:
+    """Return the files of a folder that `image_files` leaves out because of their suffix, in the same order.
+
+    Raises: InputError when the folder cannot be listed.
+    """
+    return [path for path in _files(folder) if path.suffix.lower() not in IMAGE_SUFFIXES]
+
+
+def _files(folder: Path) -> list[Path]:
     try:
-        found = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir()]
+        # A name that starts with a dot is another program's unfinished business.
+        found = [p for p in folder.iterdir() if not p.name.startswith(".") and not p.is_dir()]
     except OSError as error:
-        raise CameraError("the folder cannot be listed", where=folder, got=error.strerror) from error
-    # A name that starts with a dot is another program's unfinished business.
-    return sorted((p for p in found if not p.name.startswith(".")), key=lambda p: natural_order(p.name))
+        raise InputError("the folder cannot be listed", where=folder, got=error.strerror) from error
+    return sorted(found, key=lambda p: natural_order(p.name))
 
 
 def read_frame(path: Path, index: int) -> Frame | BadFrame:
@@ -43,7 +63,10 @@ class FolderSource:
         self.name = display_name(path)
         self.live = False
         self._kind = "folder" if path.is_dir() else "picture"
-        self._files = image_files(path) if path.is_dir() else [path]
+        try:
+            self._files = image_files(path) if path.is_dir() else [path]
+        except InputError as error:
+            raise CameraError(error.what, where=self.name, got=error.got) from error
         self._next = 0
         if not self._files:
             raise CameraError(

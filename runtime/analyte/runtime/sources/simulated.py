@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from analyte.contract.arrays import UInt8Array
-from analyte.contract.errors import CameraError, ImageError
+from analyte.contract.errors import CameraError, InputError
 from analyte.contract.imaging import read_image, to_bgr8
 from analyte.contract.sections.camera import CameraSection
 from analyte.runtime.sources.driver import Shot
@@ -69,8 +69,10 @@ def _pictures_of(path: Path, name: str) -> list[UInt8Array]:
     if path.is_dir():
         try:
             return [read_image(file) for file in image_files(path)]
-        except ImageError as error:
+        except InputError as error:
             raise CameraError(error.what, where=error.where, got=error.got) from error
+    if not path.exists():
+        raise CameraError("there is no such folder or video", where=name, expected="sim:FOLDER or sim:VIDEO")
     capture = open_capture(str(path), cv2.CAP_ANY, []) if path.is_file() else None
     if capture is None:
         raise CameraError("not a folder of pictures, nor a video that OpenCV can read", where=name)
