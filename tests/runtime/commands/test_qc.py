@@ -248,3 +248,21 @@ def test_wells_are_named(qc: Qc, tmp_path: Path) -> None:
     assert qc("measure", "--material", "low", picture(tmp_path, 20), "--well", "A3").returncode == 2
     found = qc.json("measure", "--material", "low", picture(tmp_path, 20), "--well", "A2")
     assert found["reading"]["site"] == "A2"
+
+
+def test_without_a_store_nothing_is_known(qc: Qc, tmp_path: Path) -> None:
+    said = f"{tmp_path / 'readings.sqlite'}: there is no store, so nothing is known of controls, a lock-out"
+    status = qc("status")
+    assert (status.returncode, said in status.stderr) == (0, True)
+    read = qc.analyte("read", qc.bundle, picture(tmp_path, 20.0), "--device", qc.device)
+    assert (read.returncode, said in read.stderr) == (0, True)
+    qc.measure("low", 20.0)
+    assert qc("status").stderr == ""
+
+
+def test_photographs_of_a_device_without_controls_need_no_store(
+    analyte: Analyte, tmp_path: Path, bundle: Path
+) -> None:
+    profile = write_profile(tmp_path / "plain.toml")
+    read = analyte("read", bundle, picture(tmp_path, 20.0), "--device", profile)
+    assert (read.returncode, "store" in read.stderr) == (0, False)

@@ -54,12 +54,19 @@ def opened_control(
 ) -> Iterator[QualityControl]:
     """Give the quality control of a device that runs a bundle, by its id; ``where``: the profile's file.
 
+    Says so where there is no store and none is made: of an instrument that is locked, it knows nothing.
     Raises: InputError, UnavailableError, IntegrityError, OutputError.
     """
     from analyte.runtime.control.quality_control import QualityControl
     from analyte.runtime.control.trails import opened_trail
 
-    with opened_trail(store or profile.storage.path, profile, where, create=create) as trail:
+    path = store or profile.storage.path
+    if not create and not path.exists():
+        report(
+            f"{path.absolute()}: there is no store, so nothing is known of controls, a lock-out or a "
+            "recalibration. Run this in the daemon's folder, or name its store with --store"
+        )
+    with opened_trail(path, profile, where, create=create) as trail:
         yield QualityControl(trail, profile.control, bundle)
 
 

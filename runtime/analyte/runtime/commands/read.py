@@ -137,8 +137,11 @@ def command(
 def _controlled(
     profile: DeviceProfile | None, where: Path | None, store: Path | None, bundle: str
 ) -> Iterator[QualityControl | None]:
-    """Give the quality control of the profile's device; None without a profile."""
+    """Give the quality control of the profile's device; None without a profile or anything to ask."""
     if profile is None or where is None:
+        yield None
+        return
+    if store is None and not profile.control.materials and not profile.storage.path.exists():
         yield None
         return
     from analyte.runtime.commands.qc_options import opened_control
