@@ -112,6 +112,20 @@ def test_device_without_a_shelf(analyte: Analyte, tmp_path: Path) -> None:
 
 
 def test_nothing_to_promote_or_go_back_to(analyte: Analyte, device: Path) -> None:
-    assert "no such bundle on the device" in analyte("bundle", "promote", "--device", device).stderr
+    none_tried = analyte("bundle", "promote", "--device", device)
+    assert none_tried.returncode == 2
+    assert "no bundle is being tried. Name the one that is meant" in none_tried.stderr
+    unknown = analyte("bundle", "promote", "abc", "--device", device).stderr
+    assert "no such bundle on the device; expected one that was installed; got abc" in unknown
     assert "no bundle to go back to" in analyte("bundle", "roll-back", "--device", device).stderr
     assert analyte("daemon", "--device", device).returncode == 2
+
+
+def test_the_first_bundle_says_which_folder_it_went_to(
+    analyte: Analyte, device: Path, tmp_path: Path
+) -> None:
+    first = analyte("bundle", "install", packed(tmp_path, "a"), "--device", device)
+    assert "is run" in first.stdout
+    assert f"analyte bundle: {tmp_path / 'bundles'} held no bundle before" in first.stderr
+    second = analyte("bundle", "install", packed(tmp_path, "b"), "--device", device)
+    assert (second.returncode, second.stderr) == (0, "")

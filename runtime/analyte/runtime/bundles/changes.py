@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from analyte.contract.bundle import Bundle
+from analyte.contract.errors import SettingsError
 from analyte.contract.event import Event, Role
 from analyte.contract.profile import DeviceProfile
 from analyte.runtime.bundles.runner import open_to_measure
@@ -69,7 +70,13 @@ class BundleChanges:
         """
         demand(person.role, Role.SUPERVISOR, "choosing a bundle")
         before = self._shelf.state()
-        chosen = bundle_id or before.candidate or ""
+        chosen = bundle_id or before.candidate
+        if chosen is None:
+            raise SettingsError(
+                "no bundle is being tried",
+                where=self._shelf.folder,
+                fix="Name the one that is meant: analyte bundle installed lists them",
+            )
         self._shelf.activate(chosen)
         self._note("bundle.chosen", person, before.active, chosen)
         return chosen

@@ -14,7 +14,6 @@ from analyte.runtime.commands.qc_options import (
     json_option,
     person,
     person_options,
-    report,
     store_option,
 )
 
@@ -37,7 +36,13 @@ def install(bundle: Path, device: Path, store: Path | None, who: str | None, why
     runs none yet, it is run.
     """
     with _changes(device, store) as changes:
-        kept, state = changes.install(bundle, _person(who, why), report)
+        kept, state = changes.install(bundle, _person(who, why), _report)
+    folder = kept.path.parent
+    if state.active == kept.id and state.previous is None and not folder.is_absolute():
+        _report(
+            f"{folder.absolute()} held no bundle before. Is the daemon started in {Path.cwd()}? "
+            "bundles.folder counts from there"
+        )
     role = "is run" if state.active == kept.id else "will be tried beside the running one"
     click.echo(f"{kept.id} {role}: {kept.manifest.name}")
 
@@ -110,6 +115,10 @@ def _whole(shelf: Shelf, beginning: str) -> str:
     """Return the id that begins so; what is none, or of several, as it was given."""
     found = [one for one in shelf.ids() if one.startswith(beginning)]
     return found[0] if len(found) == 1 else beginning
+
+
+def _report(text: str) -> None:
+    click.echo(f"analyte bundle: {text}", err=True)
 
 
 def _person(who: str | None, why: str) -> Person:
