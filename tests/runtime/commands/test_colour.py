@@ -225,9 +225,19 @@ def test_dark_and_flat(tmp_path: Path, invoke: Invoke) -> None:
         (("--corners", "1,2"), "go with --chart"),
         (("photo.png", "--chart", "classic", "--corners", "1,2"), "eight numbers"),
         (("photo.png", "--white", "1,1,9,9", "--valid-days", "1e-9"), "is not in the range 0.1<=x"),
+        (("photo.png", "--white", "1,1,9,9", "--valid-days", "nan"), "'nan' is not a finite number"),
     ],
 )
 def test_usage(tmp_path: Path, invoke: Invoke, words: tuple[str, ...], match: str) -> None:
     done = invoke("colour", "calibrate", *words, "-o", tmp_path / "c.json")
     assert done.code == 2
     assert match in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--max-residual", "--max-drift", "--max-gain"])
+@pytest.mark.parametrize("number", ["nan", "inf"])
+def test_no_limit_is_one_that_nothing_passes(
+    tmp_path: Path, invoke: Invoke, option: str, number: str
+) -> None:
+    done = invoke("colour", "check", tmp_path / "c.json", tmp_path / "p.png", option, number)
+    assert (done.code, f"'{number}' is not a finite number" in done.stderr) == (2, True)

@@ -67,3 +67,9 @@ def test_unknown(invoke: Invoke) -> None:
     outcome = invoke("recipes", "resnet")
     assert outcome.code == 2
     assert "'resnet' is none of isotropic, " in outcome.stderr
+
+
+def test_a_picture_that_no_machine_could_hold_is_refused_at_once(invoke: Invoke) -> None:
+    for option, value in (("--size", 100_000), ("--views", 1_000_000)):
+        outcome = invoke("recipes", option, value)
+        assert (outcome.code, f"{value} is not in the range" in outcome.stderr) == (2, True)

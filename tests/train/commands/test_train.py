@@ -241,3 +241,20 @@ def test_ctrl_c_before_the_first_epoch_leaves_nothing(study: Path, tmp_path: Pat
     assert "Traceback" not in stopped.terminal
     assert [p.name for p in tmp_path.iterdir()] == ["run"]
     assert files(run) == {"run.json": b"old"}
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--size", 100_000, "100000 is not in the range 8<=x<=1024"),
+        ("--batch-size", 100_000_000, "100000000 is not in the range 1<=x<=4096"),
+        ("--learning-rate", "nan", "'nan' is not a number"),
+        ("--learning-rate", "inf", "is not in the range 0<x<=1"),
+        ("--seed", 2**40, "is not in the range 0<=x<=2147483647"),
+    ],
+)
+def test_numbers_that_no_training_takes(
+    study: Path, tmp_path: Path, invoke: Invoke, option: str, value: object, said: str
+) -> None:
+    outcome = invoke("train", study, "-o", tmp_path / "run", option, str(value))
+    assert (outcome.code, said in outcome.stderr) == (2, True)

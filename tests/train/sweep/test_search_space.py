@@ -38,7 +38,7 @@ def space_of(text: str, folder: Path) -> SearchSpace:
         ("out = 'run'", r"out: unknown key"),
         ("seed = 3", r"seed: is the same for all trials.*Pass --seed to analyte sweep"),
         ("folds = 5", r"folds: is the same for all trials"),
-        ("batch-size = 0", r"batch-size: .*x>=1; got 0"),
+        ("batch-size = 0", r"batch-size: .*1<=x<=4096; got 0"),
         ("batch-size = [16, 'many']", r"batch-size: .*'many'"),
         ("batch-size = 16.5", r"batch-size: .*16\.5"),
         ("batch-size = true", r"batch-size: .*expected no true or false; got True"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from analyte.runtime.commands.colour_correct import command as correct
+from analyte.runtime.commands.finite_range import FiniteRange
 
 if TYPE_CHECKING:
     from analyte.contract.arrays import Float64Array
@@ -64,14 +65,14 @@ def command() -> None:
     "--valid-days",
     default=30.0,
     show_default=True,
-    type=click.FloatRange(0.1, 36500),
+    type=FiniteRange(0.1, 36500),
     help="Days after which devices refuse it.",
 )
 @click.option(
     "--max-residual",
     default=5.0,
     show_default=True,
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="Largest mean residual of the patches, Delta E 2000.",
 )
 @click.option(
@@ -137,13 +138,25 @@ def calibrate(
 @command.command("check")
 @click.argument("calibration", type=click.Path(readable=False, path_type=Path))
 @click.argument("photo", type=click.Path(readable=False, path_type=Path))
-@click.option("--max-residual", default=5.0, show_default=True, type=click.FloatRange(0, min_open=True))
-@click.option("--max-drift", default=3.0, show_default=True, type=click.FloatRange(0, min_open=True))
+@click.option(
+    "--max-residual",
+    default=5.0,
+    show_default=True,
+    type=FiniteRange(0, min_open=True),
+    help="Largest mean distance of the corrected patches from the maker's values, Delta E 2000.",
+)
+@click.option(
+    "--max-drift",
+    default=3.0,
+    show_default=True,
+    type=FiniteRange(0, min_open=True),
+    help="Largest mean change of the patches since the calibration, Delta E 2000.",
+)
 @click.option(
     "--max-gain",
     default=1.5,
     show_default=True,
-    type=click.FloatRange(1, min_open=True),
+    type=FiniteRange(1, min_open=True),
     help="Largest factor, up or down, by which the light of the white patch may have changed.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

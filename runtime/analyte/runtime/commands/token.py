@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from analyte.contract.event import Role
+from analyte.runtime.commands.finite_range import FiniteRange
 from analyte.runtime.serve.tokens import TokenFile
 
 _FILE = click.argument("file", type=click.Path(readable=False, path_type=Path))
@@ -23,7 +24,11 @@ def command() -> None:
 @_FILE
 @click.argument("name")
 @click.option("--role", type=click.Choice([str(role) for role in _ROLES]), required=True)
-@click.option("--days", type=click.FloatRange(min=0, min_open=True, max=36500), help="Valid for so long.")
+@click.option(
+    "--days",
+    type=FiniteRange(min=0, min_open=True, max=36500),
+    help="Valid for so many days [default: for ever].",
+)
 def add(file: Path, name: str, role: str, days: float | None) -> None:
     """Make a token and write it to standard output, this once."""
     expires = None if days is None else datetime.now(UTC) + timedelta(days=days)

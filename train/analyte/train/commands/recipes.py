@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @click.option(
     "--size",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 1024),
     default=64,
     show_default=True,
     help="Edge of the network's picture, px.",
 )
 @click.option(
-    "--views", type=click.IntRange(min=1), default=1, show_default=True, help="Pictures of one sample."
+    "--views", type=click.IntRange(1, 64), default=1, show_default=True, help="Pictures of one sample."
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
 def command(name: str | None, size: int, views: int, as_json: bool) -> None:

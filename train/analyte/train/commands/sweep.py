@@ -43,7 +43,9 @@ _SHOWN = 4
     metavar="FILE",
     help="TOML: options of analyte train, each a value, a list, or {low, high, log} [default: built in].",
 )
-@click.option("--trials", "-n", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option(
+    "--trials", "-n", type=click.IntRange(min=1), default=16, show_default=True, help="Trainings in all."
+)
 @click.option(
     "--workers",
     type=click.IntRange(min=1),
@@ -67,7 +69,7 @@ _SHOWN = 4
 )
 @click.option("--resume", is_flag=True, help="Go on with a sweep that was stopped; finished trials are kept.")
 @click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of draw and trainings."
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Of draw and trainings."
 )
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
 @click.option("--analyte", help="What is measured, where no dataset.toml states it.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,17 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
         return int(value)
 
 
+class _Rate(click.FloatRange):
+    """A range that ``nan``, which is neither below nor above a limit, does not pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return a float in the range."""
+        rate = super().convert(value, param, ctx)
+        if math.isnan(rate):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return rate
+
+
 @click.command("train")
 @click.argument("dataset", type=click.Path(readable=False, path_type=Path))
 @click.option(
@@ -42,7 +54,9 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
 @click.option(
     "--recipe", default="isotropic", show_default=True, help="Network architecture; see analyte recipes."
 )
-@click.option("--size", type=click.IntRange(min=8), help="Edge of the network's picture, px [default: auto].")
+@click.option(
+    "--size", type=click.IntRange(8, 1024), help="Edge of the network's picture, px [default: auto]."
+)
 @click.option("--colour", help="Colour planes joined by +, such as rgb+surround [default: the recipe's].")
 @click.option(
     "--reference",
@@ -79,15 +93,17 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
     type=_Folds(),
     help="Cross-validate by group on K folds, or hold out every session once, and calibrate on it.",
 )
-@click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True)
+@click.option("--epochs", type=click.IntRange(min=1), default=60, show_default=True, help="Most epochs.")
 @click.option(
     "--patience",
     type=click.IntRange(min=1),
     help="Epochs without a better validation error before stopping [default: half of the epochs].",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), help="Samples per step [default: auto].")
+@click.option("--batch-size", type=click.IntRange(1, 4096), help="Samples per step [default: auto].")
 @click.option(
-    "--learning-rate", type=click.FloatRange(min=0, min_open=True), help="Peak rate [default: the recipe's]."
+    "--learning-rate",
+    type=_Rate(min=0, min_open=True, max=1),
+    help="Peak rate [default: the recipe's].",
 )
 @click.option(
     "--workers",
@@ -104,7 +120,13 @@ class _Folds(click.ParamType):  # type: ignore[type-arg] # generic in click 8.3 
     show_default=True,
     help="What stays whole when no split column says what is for the test: specimens, or whole sessions.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Decides weights, order, augmentation and splits; the same gives the same run.",
+)
 @click.option("--unit", help="Unit of the values, where no dataset.toml states it.")
 @click.option("--analyte", help="What is measured, where no dataset.toml states it.")
 @click.option("--overwrite", is_flag=True, help="Replace an existing run.")
