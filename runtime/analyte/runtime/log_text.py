@@ -78,7 +78,9 @@ def _printable(text: str) -> str:
 
 def verification_text(found: Verification) -> str:
     """Return what a verification found, for people."""
-    lines = [f"{found.readings} readings and {found.events} events, rows {found.first} to {found.last}"]
+    reached = "" if found.passed else "looked at until then: "
+    counted = f"{found.readings} readings and {found.events} events, rows {found.first} to {found.last}"
+    lines = [reached + counted]
     if found.deleted_up_to:
         lines.append(f"readings up to row {found.deleted_up_to} were deleted by retention; its events say so")
     signed = (

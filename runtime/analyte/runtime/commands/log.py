@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from analyte.runtime.commands import log_holds
-from analyte.runtime.commands.log_store import store_options
+from analyte.runtime.commands.log_store import span, store_options
 
 
 @click.group()
@@ -42,13 +42,15 @@ def verify(
     store: Path, device: Path | None, keys: tuple[str, ...], heads: Path | None, as_json: bool
 ) -> None:
     """Compute every hash again; exit 7 where a row was altered, deleted, inserted, moved or cut off."""
-    from analyte.contract.errors import IntegrityError
+    from analyte.contract.errors import InputError, IntegrityError
     from analyte.runtime.log_text import verification_text
     from analyte.runtime.progress import progress
     from analyte.runtime.store.heads import heads_path
     from analyte.runtime.store.verifying import verify_store
     from analyte.runtime.trust import read_keys
 
+    if heads is not None and not heads.is_file():
+        raise InputError("--heads: there is no such file", where=heads, expected="a copy of STORE.heads")
     trusted = read_keys(keys, Path())
     with progress("verifying") as on_progress:
         found = verify_store(store, heads or heads_path(store), trusted, on_progress)
@@ -88,11 +90,12 @@ def export(
 
     if events and refused is not None:
         raise SettingsError("--refused and --valid are of readings, not of --events", fix="Leave one out")
+    first, end = span(since, until)
     with progress("exporting") as on_progress:
         if events:
-            count = export_events(store, out, since, until, overwrite=overwrite)
+            count = export_events(store, out, first, end, overwrite=overwrite)
         else:
-            chosen = ReadingFilter(since, until, refused)
+            chosen = ReadingFilter(first, end, refused)
             count = export_readings(store, out, chosen, on_progress, overwrite=overwrite)
     click.echo(f"{out}: {count} {'events' if events else 'readings'}")
 

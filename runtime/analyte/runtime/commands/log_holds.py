@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from analyte.runtime.commands.log_store import store_options
+from analyte.runtime.commands.log_store import span, store_options
 
 if TYPE_CHECKING:
     from analyte.runtime.store.sqlite import SqliteStore
 
-_WHY = click.option("--why", required=True, help="The reason; it stands in the audit trail.")
+
+def _reason(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    if not text.strip():
+        raise click.BadParameter("a reason is needed; it is empty", ctx, param)
+    return text
+
+
+_WHY = click.option(
+    "--why", required=True, callback=_reason, help="The reason; it stands in the audit trail."
+)
 
 
 @click.command()
@@ -24,9 +33,8 @@ _WHY = click.option("--why", required=True, help="The reason; it stands in the a
 def hold(store: Path, device: Path | None, since: str | None, until: str | None, why: str) -> None:
     """Keep readings from being deleted, whatever keep_days and keep_mb say. Prints the hold's id."""
     from analyte.runtime.store.holds import placed
-    from analyte.runtime.store.times import utc
 
-    first, end = (None if text is None else utc(text) for text in (since, until))
+    first, end = span(since, until)
     with closing(_open(store, device)) as opened, opened.writing() as writer:
         event = writer.add_event(placed(opened.clock.now(), _who(), why, first, end))
     click.echo(event.id)

@@ -32,6 +32,22 @@ def store_options(
     return wrapped
 
 
+def span(since: str | None, until: str | None) -> tuple[str | None, str | None]:
+    """Return ``--since`` and ``--until`` as the store writes times, UTC.
+
+    Raises: InputError for what is no time; SettingsError where nothing can lie between the two.
+    """
+    from analyte.contract.errors import SettingsError
+    from analyte.runtime.store.times import utc
+
+    first, end = (None if text is None else utc(text) for text in (since, until))
+    if first is not None and end is not None and first >= end:
+        raise SettingsError(
+            "--until: nothing lies between the two times", expected=f"later than {first}", got=end
+        )
+    return first, end
+
+
 def _path(store: Path | None, device: Path | None) -> Path:
     if store is not None:
         return store
