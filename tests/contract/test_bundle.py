@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,24 @@ class TestOpen:
     def test_manifest_survives_json(self, folder: Path) -> None:
         manifest = open_bundle(folder).manifest
         assert Manifest.model_validate_json(manifest.model_dump_json()) == manifest
+
+    def test_a_lost_manifest_is_damage(self, folder: Path) -> None:
+        (folder / "manifest.json").unlink()
+        refused(lambda: open_bundle(folder), IntegrityError, 7, "manifest.json: the manifest is missing")
+
+    def test_a_zip_of_something_else_is_no_bundle(self, tmp_path: Path) -> None:
+        path = tmp_path / "model.keras"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("config.json", "{}")
+        refused(lambda: open_bundle(path), InputError, 3, "model.keras: not a bundle")
+
+    def test_a_bundle_that_another_program_packed_is_refused_as_such(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        path = tmp_path / "b.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.write(folder / "manifest.json", "b.analyte/manifest.json")
+        refused(lambda: open_bundle(path), IntegrityError, 7, "packed by 'analyte bundle pack'")
 
     def test_nothing_there(self, tmp_path: Path) -> None:
         refused(

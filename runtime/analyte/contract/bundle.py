@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -178,7 +179,11 @@ def is_bundle(path: Path) -> bool:
 def _files_of(path: Path) -> BundleFiles:
     if (path / MANIFEST_FILE).is_file():
         return FolderFiles(path)
-    if path.is_file() and looks_packed(path):
+    if (path / MANIFEST_HASH_FILE).is_file():
+        raise IntegrityError(
+            "the manifest is missing", where=path / MANIFEST_FILE, fix="Copy the bundle again"
+        )
+    if path.is_file() and looks_packed(path) and not _is_other_zip(path):
         archive = Archive(path)
         if MANIFEST_FILE in archive.names():
             return archive
@@ -189,6 +194,15 @@ def _files_of(path: Path) -> BundleFiles:
         where=path,
         expected=f"a folder with {MANIFEST_FILE}, or a file of 'analyte bundle pack'",
     )
+
+
+def _is_other_zip(path: Path) -> bool:
+    """Whether a file is a whole zip, such as a Keras model, in which no manifest lies at any depth."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return not any(Path(name).name == MANIFEST_FILE for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, struct.error):
+        return False
 
 
 def _parse(text: bytes, file: Path) -> Manifest:
