@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from analyte.contract.archive import write_archive
 from analyte.contract.bundle import Bundle, open_bundle
-from analyte.contract.errors import AnalyteError, IntegrityError, ProfileError
+from analyte.contract.errors import AnalyteError, InputError, IntegrityError, ProfileError
 from analyte.contract.profile import load_profile
 from analyte.contract.signature import PublicKey, Signature
 from analyte.runtime.commands.read import command as read
@@ -205,6 +205,13 @@ class TestProfiles:
         (other / "manifest.sig").write_bytes(claimed.to_bytes())
         profile = demanding(tmp_path / "p.toml", keys / "lab.pub")
         self.refused(other, profile, IntegrityError, 7, "the signature is wrong")
+
+    def test_a_private_key_is_asked_for_as_its_public_one(self, keys: Path, tmp_path: Path) -> None:
+        with pytest.raises(
+            InputError, match=r"lab\.key: this is a private key, .*; expected lab\.pub\."
+        ) as caught:
+            read_keys([str(keys / "lab.key")], tmp_path)
+        assert "b3BlbnNzaC1r" not in caught.value.line()
 
     def test_signature_comes_before_the_manifest(self, signed: Path, keys: Path, tmp_path: Path) -> None:
         (signed / "manifest.json").write_bytes(b"{ a bomb for the parser")

@@ -52,6 +52,13 @@ def read_keys(entries: Sequence[str], folder: Path) -> list[PublicKey]:
         except (OSError, ValueError) as error:
             said = error.strerror if isinstance(error, OSError) else error
             raise InputError("the public key cannot be read", where=path, got=said) from error
+        if "PRIVATE KEY-----" in text:
+            raise InputError(
+                "this is a private key, and signatures are checked with the public one",
+                where=path,
+                expected=f"{path.stem}.pub",
+                fix="The private key stays with who signs",
+            )
         keys.append(parse_public_key(text, where=path))
     return keys
 
