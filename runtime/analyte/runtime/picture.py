@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analyte.contract.errors import SettingsError, UnavailableError
-from analyte.contract.output import check_output, from_os_error
+from analyte.contract.output import check_output
+from analyte.contract.output_file import staged_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,9 +43,6 @@ def new_figure(width_in: float, height_in: float) -> Figure:
 
 
 def save_picture(figure: Figure, path: Path) -> None:
-    """Write a PNG or SVG, as the suffix says. Raises: OutputError."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=110)
-    except OSError as error:
-        raise from_os_error(error, path) from error
+    """Write a PNG or SVG, as the suffix says, whole or not at all. Raises: OutputError."""
+    with staged_file(path, overwrite=True) as file:
+        figure.savefig(file, dpi=110, format=path.suffix.lower()[1:])

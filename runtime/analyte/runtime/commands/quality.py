@@ -47,7 +47,8 @@ def command(
     """
     import json
 
-    from analyte.contract.output import check_output, from_os_error
+    from analyte.contract.output import check_output
+    from analyte.contract.output_file import staged_file
     from analyte.contract.profile import load_profile
     from analyte.runtime.progress import progress
     from analyte.runtime.quality.collecting import collect, find_photographs
@@ -78,11 +79,8 @@ def command(
     odd = odd_ones(collected, learned)
     section = to_toml(learned, path.absolute().name, len(odd), false_alarms)
     if output is not None:
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            output.write_text(section, "utf-8")
-        except OSError as error:
-            raise from_os_error(error, output) from error
+        with staged_file(output, overwrite=overwrite) as file:
+            file.write(section.encode())
     if as_json:
         record = as_record(collected, learned, odd, false_alarms) | {"toml": section}
         click.echo(json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode())

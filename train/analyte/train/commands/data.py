@@ -152,15 +152,12 @@ def _bar(what: str, total: int, unit: str) -> Any:
 
 
 def _draw(inspection: Inspection, picture: Path) -> None:
-    from analyte.contract.output import from_os_error
+    from analyte.contract.output_file import staged_file
     from analyte.train.inspection.overview import draw_overview
 
     data = draw_overview(inspection)
-    try:
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(data)
-    except OSError as error:
-        raise from_os_error(error, picture) from error
+    with staged_file(picture, overwrite=True) as file:
+        file.write(data)
 
 
 def _as_json(dataset: Path, inspection: Inspection, findings: list[Finding]) -> dict[str, Any]:
