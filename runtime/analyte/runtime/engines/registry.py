@@ -158,6 +158,10 @@ def _settings(section: EngineSection) -> ProviderSettings:
 def _check_names(engine: EngineName, wanted: tuple[str, ...]) -> None:
     """Refuse a name that no engine has, before a fallback can hide the mistake."""
     known = ENGINES[engine].known
-    for provider in wanted:
+    for index, provider in enumerate(wanted):
         if provider not in known:
-            raise InputError(f"engine {engine!r} knows no provider {provider!r}", expected=" or ".join(known))
+            raise InputError(
+                f"engine.{'fallback' if index else 'provider'}: engine {engine!r} has no such provider",
+                expected=" or ".join(known),
+                got=provider,
+            )
