@@ -106,7 +106,7 @@ class TestToml:
     def test_not_utf8(self, tmp_path: Path) -> None:
         data = write_dataset(tmp_path / "d")
         (data / "dataset.toml").write_bytes(TOML.replace("mg", "µg").encode("latin-1"))
-        refused(data, "dataset.toml", "not valid TOML")
+        refused(data, "dataset.toml", "not UTF-8 text; got byte 0xb5", "Save it as UTF-8")
 
     def test_byte_order_mark(self, tmp_path: Path) -> None:
         data = write_dataset(tmp_path / "d")

@@ -101,13 +101,18 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     refused(path, "camera.x: unknown key, ", "; engine.threads: ")
 
 
-@pytest.mark.parametrize(
-    "content", [b"device = [", b"\xff\xfe", b"a = 1\na = 2", b"a = " + b"[" * 5000, b"\0"]
-)
+@pytest.mark.parametrize("content", [b"device = [", b"a = 1\na = 2", b"a = " + b"[" * 5000, b"\0"])
 def test_no_toml(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "p.toml"
     path.write_bytes(content)
     refused(path, "not valid TOML")
+
+
+@pytest.mark.parametrize("content", ['id = "é"'.encode("latin-1"), 'id = "x"'.encode("utf-16")])
+def test_another_encoding_is_named(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "p.toml"
+    path.write_bytes(content)
+    refused(path, "not UTF-8 text; got byte 0x", ". Save it as UTF-8")
 
 
 def test_no_file(tmp_path: Path) -> None:

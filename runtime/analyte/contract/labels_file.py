@@ -17,7 +17,7 @@ from analyte.contract.errors import DatasetError
 from analyte.contract.imaging import IMAGE_SUFFIXES
 from analyte.contract.labels_text import check_header, read_records, shorten
 from analyte.contract.preprocessing import Box
-from analyte.contract.validation import in_words
+from analyte.contract.validation import in_words, not_toml
 
 _SHOWN = 8
 """How many bad rows an error names before it says how many more there are."""
@@ -129,7 +129,7 @@ def _read_toml(file: Path) -> DatasetSpec:
     except ValidationError as error:
         raise DatasetError(in_words(error), where=file) from error
     except (ValueError, RecursionError) as error:
-        raise DatasetError("not valid TOML", where=file, got=error) from error
+        raise not_toml(error, DatasetError, file) from error
 
 
 def _read_csv(file: Path) -> list[_Row]:

@@ -21,7 +21,7 @@ from analyte.contract.sections.mqtt import MqttSection
 from analyte.contract.sections.quality import QualitySection
 from analyte.contract.sections.region import RegionSection
 from analyte.contract.sections.serve import ServeSection
-from analyte.contract.validation import in_words
+from analyte.contract.validation import in_words, not_toml
 
 
 def _covariate(given: object) -> int | float | str:
@@ -147,7 +147,7 @@ def load_profile(path: Path) -> DeviceProfile:
             error.strerror or "cannot be read", where=path, fix="See device_configs/"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise ProfileError("not valid TOML", where=path, got=error) from error
+        raise not_toml(error, ProfileError, path) from error
     try:
         return DeviceProfile.model_validate(data)
     except ValidationError as error:

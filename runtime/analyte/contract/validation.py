@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import get_args
+from pathlib import Path
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from analyte.contract.errors import InputError
+
+E = TypeVar("E", bound=InputError)
 
 
 def in_words(error: ValidationError, model: type[BaseModel] | None = None) -> str:
@@ -33,6 +38,18 @@ def in_words(error: ValidationError, model: type[BaseModel] | None = None) -> st
             place = f"{key}: " if key else ""
             parts.append(f"{place}{message[:1].lower()}{message[1:]}{_got(problem['input'])}")
     return "; ".join(parts)
+
+
+def not_toml(error: Exception, kind: type[E], where: Path) -> E:
+    """Return what to raise for a file that `tomllib` does not take; ``error``: what decoding it raised."""
+    if isinstance(error, UnicodeDecodeError):
+        return kind(
+            "not UTF-8 text",
+            where=where,
+            got=f"byte 0x{error.object[error.start]:02x} at position {error.start}",
+            fix="Save it as UTF-8",
+        )
+    return kind("not valid TOML", where=where, got=error)
 
 
 def _plain(problem: ErrorDetails) -> str:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from analyte.contract.errors import InputError
 from analyte.contract.label import Finite
-from analyte.contract.validation import in_words
+from analyte.contract.validation import in_words, not_toml
 
 CHANNELS = 3
 
@@ -91,4 +91,4 @@ def load_spec(file: Path) -> ModelSpec:
     except ValidationError as error:
         raise InputError(in_words(error), where=file, fix="See docs/bring-your-own.md") from error
     except (ValueError, RecursionError) as error:
-        raise InputError("not valid TOML", where=file, got=error) from error
+        raise not_toml(error, InputError, file) from error

@@ -28,6 +28,7 @@ from pydantic import (
 
 from analyte.contract.errors import InputError
 from analyte.contract.label import Finite
+from analyte.contract.validation import not_toml
 from analyte.train.option_checks import name_problems
 
 DEFAULT_SPACE = Path(__file__).with_name("default_space.toml")
@@ -116,7 +117,7 @@ def load_space(file: Path, options: Mapping[str, click.Option]) -> SearchSpace:
     except OSError as error:
         raise InputError(error.strerror or "cannot be read", where=file) from error
     except (ValueError, RecursionError) as error:
-        raise InputError("not valid TOML", where=file, got=error) from error
+        raise not_toml(error, InputError, file) from error
     problems: list[str] = []
     entries: dict[str, Entry] = {}
     for name, entry in given.items():
