@@ -140,6 +140,9 @@ class Bundle:
             raise IntegrityError("damaged", where=self.path / self.manifest.golden.file, got=error) from error
 
 
+_ZIP_DIRECTORY_BYTES = 1 << 16
+"""At the end of a file: holds the directory of any packed bundle."""
+
 Authorize = Callable[[bytes, Signature | None], None]
 """Is given the bytes of a manifest and its signature, and raises where these may not be used."""
 
@@ -172,8 +175,9 @@ def open_bundle(path: Path, *, authorize: Authorize | None = None) -> Bundle:
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether there is a bundle, be it a damaged one: a folder with a manifest, or a packed file."""
-    return (path / MANIFEST_FILE).is_file() or (path.is_file() and looks_packed(path))
+    """Whether there is a bundle, be it a damaged one: a folder with a manifest or its hash, or a file."""
+    of_bundle = any((path / name).is_file() for name in (MANIFEST_FILE, MANIFEST_HASH_FILE))
+    return of_bundle or (path.is_file() and looks_packed(path))
 
 
 def _files_of(path: Path) -> BundleFiles:
@@ -197,12 +201,18 @@ def _files_of(path: Path) -> BundleFiles:
 
 
 def _is_other_zip(path: Path) -> bool:
-    """Whether a file is a whole zip, such as a Keras model, in which no manifest lies at any depth."""
+    """Whether a file is a whole zip, such as a Keras model, whose directory names nothing of a bundle.
+
+    Two names are looked for, in the bytes: a flipped one leaves a bundle a damaged bundle.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return not any(Path(name).name == MANIFEST_FILE for name in archive.namelist())
+        with path.open("rb") as file:
+            zipfile.ZipFile(file).close()
+            file.seek(-min(file.seek(0, os.SEEK_END), _ZIP_DIRECTORY_BYTES), os.SEEK_END)
+            directory = file.read()
     except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError, struct.error):
         return False
+    return MANIFEST_FILE.encode() not in directory and MANIFEST_HASH_FILE.encode() not in directory
 
 
 def _parse(text: bytes, file: Path) -> Manifest:
