@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
@@ -18,7 +19,7 @@ from analyte.contract.arrays import Float32Array, Float64Array, UInt8Array
 from analyte.contract.bundle import Bundle, is_bundle, open_bundle
 from analyte.contract.covariates import Covariate, CovariateSpec
 from analyte.contract.dataset import Dataset, Sample, sample_hashes
-from analyte.contract.errors import DatasetError
+from analyte.contract.errors import DatasetError, InputError
 from analyte.contract.metrics import Metrics, regression_metrics
 from analyte.contract.pictures import load_pictures
 from analyte.contract.preprocessing import PreprocessingSpec, is_grey
@@ -131,6 +132,8 @@ def open_subject(path: Path) -> Subject:
     """Open a run folder or a bundle. Raises: InputError, IntegrityError, UnavailableError."""
     if is_bundle(path):
         return _bundle_subject(open_bundle(path))
+    if not os.path.lexists(path):
+        raise InputError("no such file or folder", where=path, expected="a run folder or a bundle")
     record = load_record(path)
     rules = Rules(
         label=record.label,
