@@ -15,6 +15,7 @@ from analyte.runtime.device.clock import check_clock
 from analyte.runtime.device.engines import check_engine
 from analyte.runtime.device.finding import Finding, missing, ok, refused
 from analyte.runtime.device.machine import check_memory, check_storage, check_threads
+from analyte.runtime.device.services import check_services
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ def check_device(path: Path, options: CheckOptions) -> list[Finding]:
         check_memory(),
         check_clock(),
         *check_storage(profile.storage),
+        *check_services(profile, path),
     ]
     if profile.security.require_signature:
         findings.append(_attempt("trusted keys", lambda: _keys(profile, path)))
