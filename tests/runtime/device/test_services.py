@@ -52,7 +52,7 @@ def test_a_package_that_is_missing(
 @pytest.mark.parametrize(
     ("section", "said"),
     [
-        (PAGE, "tokens.json: No such file or directory"),
+        (PAGE, "tokens.json: the tokens cannot be read: No such file or directory"),
         ('[serve]\ntls = { certificate = "c.pem", key = "k.pem" }\n', "c.pem: serve.tls: No such file"),
         (
             MQTT + 'password_file = "secret"\nusername = "u"\n',

@@ -69,7 +69,11 @@ class PageServer:
             config.load()
         except (OSError, ValueError) as error:
             bound.close()
-            raise InputError("serve.tls: cannot be used", where=where, got=error) from error
+            named = "" if tls is None else f"{where.parent / tls.certificate}, {where.parent / tls.key}: "
+            said = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise InputError(
+                "serve.tls: cannot be used", where=where, expected="PEM files", got=f"{named}{said}"
+            ) from error
         self._server = uvicorn.Server(config)
         self._bound = bound
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)

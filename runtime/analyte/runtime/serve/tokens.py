@@ -74,8 +74,11 @@ class TokenFile:
                 raise ValueError(f"schema {data['schema']}")
             return [_parse(one) for one in data["tokens"]]
         except OSError as error:
+            absent = isinstance(error, FileNotFoundError)
             raise InputError(
-                error.strerror or "cannot be read", where=self.path, fix="Make one: analyte token add"
+                f"the tokens cannot be read: {error.strerror or type(error).__name__}",
+                where=self.path,
+                fix="Make one: analyte token add" if absent else None,
             ) from error
         except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as error:
             raise IntegrityError("not a file of tokens", where=self.path, got=error) from error
