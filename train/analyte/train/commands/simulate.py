@@ -12,7 +12,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from analyte.contract.errors import InputError
+from analyte.contract.errors import SettingsError
 from analyte.contract.output import check_output
 from analyte.train.simulator.chemistry import REACTIONS
 from analyte.train.simulator.config import DEFAULT_JPEG_QUALITY, DEFAULT_SIZE_PX, SimulationConfig
@@ -21,18 +21,48 @@ from analyte.train.simulator.spectra import CAMERAS
 
 @click.command("simulate")
 @click.argument("out", type=click.Path(readable=False, path_type=Path))
-@click.option("--samples", "-n", default=1000, show_default=True, help="Number of specimens.")
-@click.option("--seed", default=0, show_default=True, help="The same seed gives the same pictures.")
-@click.option("--size", default=DEFAULT_SIZE_PX, show_default=True, help="Edge of the pictures, pixels.")
-@click.option("--reaction", type=click.Choice(list(REACTIONS)), default="griess", show_default=True)
 @click.option(
-    "--range", "bounds", nargs=2, type=float, metavar="LOW HIGH", help="Values, in the reaction's unit."
+    "--samples", "-n", default=1000, show_default=True, help="Number of specimens, 1 to 10 million."
 )
-@click.option("--sessions", default=12, show_default=True, help="Days, each with its own light and balance.")
-@click.option("--levels", type=int, help="Number of standards; values are continuous without it.")
+@click.option("--seed", default=0, show_default=True, help="The same seed gives the same pictures.")
+@click.option(
+    "--size", default=DEFAULT_SIZE_PX, show_default=True, help="Edge of the pictures, 32 to 4096 px."
+)
+@click.option(
+    "--reaction",
+    type=click.Choice(list(REACTIONS)),
+    default="griess",
+    show_default=True,
+    help="What is measured.",
+)
+@click.option(
+    "--range",
+    "bounds",
+    nargs=2,
+    type=float,
+    metavar="LOW HIGH",
+    help="Values, in the reaction's unit [default: the reaction's own].",
+)
+@click.option(
+    "--sessions",
+    default=12,
+    show_default=True,
+    help="Days, 1 to 10,000, each with its own light and white balance.",
+)
+@click.option(
+    "--levels", type=int, help="Number of standards, 2 to 10,000; values are continuous without it."
+)
 @click.option("--reference", is_flag=True, help="Photograph a white patch beside every sample.")
-@click.option("--jpeg-quality", default=DEFAULT_JPEG_QUALITY, show_default=True)
-@click.option("--camera", type=click.Choice(CAMERAS), default=CAMERAS[0], show_default=True)
+@click.option(
+    "--jpeg-quality", default=DEFAULT_JPEG_QUALITY, show_default=True, help="Of the pictures, 1 to 100."
+)
+@click.option(
+    "--camera",
+    type=click.Choice(CAMERAS),
+    default=CAMERAS[0],
+    show_default=True,
+    help="Whose spectral sensitivities see it.",
+)
 @click.option(
     "--clip",
     type=click.Path(readable=False, path_type=Path),
@@ -131,7 +161,7 @@ def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError as error:
-        raise InputError("--clip-values: not numbers", expected="such as 100,200,300", got=text) from error
+        raise SettingsError("--clip-values: not numbers", expected="such as 100,200,300", got=text) from error
 
 
 def _in_words(summary: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from analyte.contract.arrays import Float64Array, UInt8Array
-from analyte.contract.errors import InputError, OutputError
+from analyte.contract.errors import OutputError, SettingsError
 from analyte.contract.output import check_output, from_os_error
 from analyte.contract.preprocessing import Box
 from analyte.train.simulator.config import SimulationConfig, check_values
@@ -32,7 +32,7 @@ _MJPG_QUALITY = 95
 
 @dataclass(frozen=True, slots=True)
 class ClipOptions:
-    """Shape of the clip. Raises: InputError for a region that does not fit, or no frame at all."""
+    """Shape of the clip. Raises: SettingsError for a region that does not fit, or no frame at all."""
 
     width_px: int = 640
     height_px: int = 480
@@ -46,9 +46,9 @@ class ClipOptions:
     def __post_init__(self) -> None:
         edge = min(self.width_px, self.height_px)
         if not 32 <= self.region_px <= edge:
-            raise InputError("the region does not fit", expected=f"32 to {edge} px", got=self.region_px)
+            raise SettingsError("the region does not fit", expected=f"32 to {edge} px", got=self.region_px)
         if self.frames_per_second < 1 or self.frames_per_value < 1:
-            raise InputError("the clip has no frames", got=f"{self.seconds_per_value:g} s per value")
+            raise SettingsError("the clip has no frames", got=f"{self.seconds_per_value:g} s per value")
 
     @property
     def frames_per_value(self) -> int:
@@ -93,8 +93,8 @@ def render_clip(
 
     Camera, plate and light stand still; the noise is new in every frame. Beside FILE go ``FILE.csv`` (frame,
     time, value) and ``FILE.json`` (region and the rest). ``progress`` gets the frames done and in all.
-    Raises: InputError for values outside the reaction's limits, another suffix, no such session; OutputError
-    when an output exists without ``overwrite``, or OpenCV cannot write the video.
+    Raises: SettingsError for values outside the reaction's limits, another suffix, no such session;
+    OutputError when an output exists without ``overwrite``, or OpenCV cannot write the video.
     """
     options = options or ClipOptions()
     values = tuple(float(value) for value in concentrations)
@@ -139,14 +139,14 @@ def default_steps(config: SimulationConfig) -> tuple[float, ...]:
 
 def _check(path: Path, config: SimulationConfig, values: tuple[float, ...], options: ClipOptions) -> None:
     if path.suffix.lower() != SUFFIX:
-        raise InputError(
+        raise SettingsError(
             "the clip is written as Motion JPEG", where=path, expected=f"a name that ends in {SUFFIX}"
         )
     if not values:
-        raise InputError("the clip shows no concentration", where=path, expected="at least one")
-    check_values("clip", values, config.chemistry)
+        raise SettingsError("the clip shows no concentration", where=path, expected="at least one")
+    check_values("clip-values", values, config.chemistry)
     if not 0 <= options.session < config.sessions:
-        raise InputError("no such session", expected=f"0 to {config.sessions - 1}", got=options.session)
+        raise SettingsError("no such session", expected=f"0 to {config.sessions - 1}", got=options.session)
 
 
 def _frames(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analyte.contract.errors import InputError
+from analyte.contract.errors import SettingsError
 from analyte.contract.label import LabelSpec
 from analyte.train.simulator.chemistry import REACTIONS, Reaction
 from analyte.train.simulator.spectra import CAMERAS
@@ -20,7 +20,7 @@ DEFAULT_JPEG_QUALITY = 92
 class SimulationConfig:
     """One simulated study. The same configuration gives the same pictures.
 
-    Raises: InputError naming the first setting that cannot be.
+    Raises: SettingsError naming the first setting that cannot be.
     """
 
     samples: int = 1000
@@ -46,18 +46,23 @@ class SimulationConfig:
         _whole("seed", self.seed, 0, 2**63 - 1)
         _whole("size", self.size_px, MINIMUM_SIZE_PX, MAXIMUM_SIZE_PX)
         _whole("sessions", self.sessions, 1, 10_000)
-        _whole("jpeg quality", self.jpeg_quality, 1, 100)
+        _whole("jpeg-quality", self.jpeg_quality, 1, 100)
         if self.levels is not None:
             _whole("levels", self.levels, 2, 10_000)
         if self.reaction not in REACTIONS:
-            raise InputError("unknown reaction", expected=", ".join(REACTIONS), got=self.reaction)
+            raise SettingsError(
+                "unknown reaction", where="--reaction", expected=", ".join(REACTIONS), got=self.reaction
+            )
         if self.camera not in CAMERAS:
-            raise InputError("unknown camera", expected=", ".join(CAMERAS), got=self.camera)
+            raise SettingsError(
+                "unknown camera", where="--camera", expected=", ".join(CAMERAS), got=self.camera
+            )
         if self.range is not None:
             check_values("range", self.range, self.chemistry)
             if not self.range[0] < self.range[1]:
-                raise InputError(
-                    "the range is not in order",
+                raise SettingsError(
+                    "not in order",
+                    where="--range",
                     expected="low, then high",
                     got=f"{self.range[0]:g} {self.range[1]:g}",
                 )
@@ -80,12 +85,13 @@ class SimulationConfig:
 
 
 def check_values(name: str, values: tuple[float, ...], reaction: Reaction) -> None:
-    """Refuse values outside the limits of the reaction's model. Raises: InputError."""
+    """Refuse values outside the limits of the reaction's model. Raises: SettingsError."""
     low, high = reaction.limits
     for value in values:
         if not (math.isfinite(value) and low <= value <= high):
-            raise InputError(
-                f"{name}: no value of the reaction {reaction.name!r}",
+            raise SettingsError(
+                f"no value of the reaction {reaction.name!r}",
+                where=f"--{name}",
                 expected=f"{low:g} to {high:g} {reaction.label.unit}",
                 got=f"{value:g}",
             )
@@ -93,4 +99,4 @@ def check_values(name: str, values: tuple[float, ...], reaction: Reaction) -> No
 
 def _whole(name: str, value: int, low: int, high: int) -> None:
     if not low <= value <= high:
-        raise InputError(f"{name} is out of bounds", expected=f"{low} to {high}", got=value)
+        raise SettingsError("out of bounds", where=f"--{name}", expected=f"{low} to {high}", got=value)
