@@ -106,6 +106,8 @@ def _figures(found: Comparison, unit: str) -> str:
             f"MAE on {len(error_a)} samples that neither was trained on: A {np.mean(error_a):.4g} {unit}, "
             f"B {np.mean(error_b):.4g} {unit}."
         )
+    elif figures is None:
+        lines.append("No difference and no MAE: no sample was measured by both.")
     else:
         lines.append("No MAE: at least one was trained on every sample that both measured.")
     apart = found.apart()

@@ -162,6 +162,14 @@ def test_errors_count_only_samples_that_are_new_to_both(bundle: Path, dataset: P
     assert "No MAE" in diff(trained, bundle, "--dataset", dataset)
 
 
+def test_where_both_refuse_all_nothing_is_said_of_training(bundle: Path, other: Path, dataset: Path) -> None:
+    for picture in dataset.glob("*.png"):
+        picture.write_bytes(b"damaged")
+    said = diff(bundle, other, "--dataset", dataset)
+    assert "no sample was measured by both" in said
+    assert "trained" not in said
+
+
 def test_pictures_that_cannot_be_measured_are_refused(bundle: Path, other: Path, dataset: Path) -> None:
     (dataset / "20.png").write_bytes(b"damaged")
     report = found(bundle, other, "--dataset", dataset)
