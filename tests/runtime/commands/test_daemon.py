@@ -292,3 +292,12 @@ def test_what_is_wrong_with_a_profile_is_said_once(
     result = analyte("daemon", "--device", profile, "--bundle", bundle, "--source", frames)
     assert result.returncode == 3
     assert result.stderr.count("\n") == result.stderr.count("framse") == 1
+
+
+def test_an_empty_source_is_not_the_profiles(analyte: Analyte, bundle: Path, tmp_path: Path) -> None:
+    """As of a variable of the shell that is not set."""
+    profile = write_profile(tmp_path / "p.toml", camera='source = "0"')
+    done = analyte("daemon", "--device", profile, "--bundle", bundle, "--source", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--source" in done.stderr
+    assert "is empty" in done.stderr

@@ -13,6 +13,13 @@ from analyte.contract.errors import AnalyteError, CameraError
 from analyte.runtime.commands.profile_path import PROFILE
 
 
+def _source(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:
+    """Refuse an empty name, such as that of a variable that is not set: the profile names another camera."""
+    if text is not None and not text.strip():
+        raise click.BadParameter("is empty; name a source, or leave the option out", ctx, param)
+    return text
+
+
 @click.command()
 @click.option("--device", required=True, type=PROFILE, help="Device profile (TOML).")
 @click.option(
@@ -20,7 +27,12 @@ from analyte.runtime.commands.profile_path import PROFILE
     type=click.Path(readable=False, path_type=Path),
     help="Bundle to run; else what bundles.folder runs.",
 )
-@click.option("--source", help="Camera index, video, folder of pictures or URL; else the profile's.")
+@click.option(
+    "--source",
+    callback=_source,
+    help="Camera index, video, folder of pictures, URL, or csi:, gst:, watch:, sim: (docs/cameras.md); else "
+    "the profile's.",
+)
 @click.option(
     "--store", type=click.Path(readable=False, path_type=Path), help="SQLite file; else the profile's."
 )
