@@ -105,9 +105,20 @@ class FrameResult:
 
 @click.command("demo")
 @click.option(
-    "-o", "--out", default="demo", show_default=True, type=click.Path(readable=False, path_type=Path)
+    "-o",
+    "--out",
+    default="demo",
+    show_default=True,
+    type=click.Path(readable=False, path_type=Path),
+    help="Folder to write.",
 )
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**31 - 1),
+    default=0,
+    show_default=True,
+    help="Of photographs and training; the same gives the same.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace what an earlier demo left.")
 def command(out: Path, seed: int, overwrite: bool) -> None:
     """Simulate, train, export, prove and run: a camera that reads nitrite, in a few minutes.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--false-alarms",
     default=0.01,
     show_default=True,
-    help="Share of good photographs that may be flagged, all figures together.",
+    help="Share of good photographs that may be flagged, all figures together; above 0, below 0.5.",
 )
 @click.option(
     "-o",
