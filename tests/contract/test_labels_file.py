@@ -165,6 +165,14 @@ def test_folder_of_other_folders(tmp_path: Path) -> None:
     refused(tmp_path, "its sub-folders are not named by values", "got folders 'monday'. Write labels.csv")
 
 
+def test_pictures_of_a_phone_are_not_left_out_without_a_word(tmp_path: Path) -> None:
+    write_picture(tmp_path / "10" / "a.png")
+    for name in ("IMG_1.HEIC", "b.dng", "Thumbs.db"):
+        (tmp_path / "10" / name).write_bytes(b"x")
+    said = refused(tmp_path, "folder '10' has pictures of kinds that are not read: IMG_1.HEIC, b.dng")
+    assert "Thumbs.db" not in said
+
+
 @pytest.mark.parametrize(
     ("name", "fix"),
     [("c.AVI", "is a video"), ("c.mp4", "analyte daemon --device PROFILE --bundle BUNDLE --source c.mp4")],

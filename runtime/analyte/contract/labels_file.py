@@ -19,6 +19,12 @@ from analyte.contract.labels_text import check_header, read_records, shorten
 from analyte.contract.preprocessing import Box
 from analyte.contract.validation import in_words, not_toml
 
+# fmt: off
+_UNREAD = frozenset({
+    ".heic", ".heif", ".avif", ".gif", ".jp2", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".rw2",
+})
+# fmt: on
+"""What phones and cameras write besides: left out without a word, such pictures would be missed by nobody."""
 _SHOWN = 8
 """How many bad rows an error names before it says how many more there are."""
 
@@ -127,7 +133,7 @@ def _read_toml(file: Path) -> DatasetSpec:
     except OSError as error:
         raise DatasetError(error.strerror or "cannot be read", where=file) from error
     except ValidationError as error:
-        raise DatasetError(in_words(error), where=file) from error
+        raise DatasetError(in_words(error, DatasetSpec), where=file) from error
     except (ValueError, RecursionError) as error:
         raise not_toml(error, DatasetError, file) from error
 
@@ -239,6 +245,12 @@ def _read_folders(root: Path) -> list[_Row]:
             problems.append(f"folder {folder.name!r} is not named by a value")
             continue
         files = [file for file in sorted(folder.iterdir()) if _is_picture(file)]
+        unread = [file.name for file in sorted(folder.iterdir()) if file.suffix.lower() in _UNREAD]
+        if unread:
+            names = ", ".join(unread)
+            problems.append(
+                f"folder {folder.name!r} has pictures of kinds that are not read: {shorten(names)}"
+            )
         if not files:
             problems.append(f"folder {folder.name!r} has no {', '.join(sorted(IMAGE_SUFFIXES))}")
         for file in files:
