@@ -81,7 +81,7 @@ class TestToml:
     @pytest.mark.parametrize(
         ("toml", "says"),
         [
-            (TOML + "colour = 1\n", "colour: unknown key"),
+            (TOML + "colour = 1\n", "colour: unknown key, expected name, analyte, unit, range, views"),
             (TOML.replace("unit", "units"), "unit: is required"),
             (TOML.replace("[0.0, 10.0]", "[10.0, 0.0]"), "range: must be [low, high] with low < high"),
             (TOML.replace("[0.0, 10.0]", "[1.0, 1.0]"), "range: must be [low, high] with low < high"),

@@ -46,7 +46,7 @@ def test_one_number_per_channel(tmp_path: Path) -> None:
         (_LEAST.replace("white = 255", "white = true"), "input.white"),
         (_LEAST.replace("white = 255", "white = inf"), "finite"),
         (_LEAST + "channels = 'grb'\n", "input.channels"),
-        (_LEAST + "mean = 3\n", "input.mean: unknown key"),
+        (_LEAST + "mean = 3\n", "input.mean: unknown key, expected black, white"),
         (_LEAST + "[output]\nscale = 0\n", "scale must not be 0"),
         (_LEAST.replace('"val"', '"test"'), "unseen"),
         ("unit = ", "not valid TOML"),

@@ -89,6 +89,6 @@ def load_spec(file: Path) -> ModelSpec:
             error.strerror or "cannot be read", where=file, fix="See docs/bring-your-own.md"
         ) from error
     except ValidationError as error:
-        raise InputError(in_words(error), where=file, fix="See docs/bring-your-own.md") from error
+        raise InputError(in_words(error, ModelSpec), where=file, fix="See docs/bring-your-own.md") from error
     except (ValueError, RecursionError) as error:
         raise not_toml(error, InputError, file) from error
