@@ -258,6 +258,33 @@ main()
         )
         assert (result.returncode, result.stdout) == (6, "said\n")
 
+    @pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+    def test_closed_streams_take_no_other_file(self, closed: str, tmp_path: Path) -> None:
+        """A file that got the number 2 would hold what libraries print."""
+        store = tmp_path / "store"
+        body = f"file = open({str(store)!r}, 'wb'); assert file.fileno() > 2; click.echo('said'); "
+        body += "os.write(2, b'printed by a library'); sys.stdout.buffer.flush(); file.write(b'kept')"
+        program = f"""
+import os, sys, types, click
+module = types.ModuleType("analyte.train.commands.train")
+@click.command("train")
+def command():
+    {body}
+module.command = command
+sys.modules["analyte.train.commands.train"] = module
+from analyte.cli import main
+main()
+"""
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'exec "$0" -c "$1" train {closed}', sys.executable, program],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done
+        assert store.read_bytes() == b"kept"
+        assert done.stdout == (b"" if "1>" in closed else b"said\n")
+
     def test_success(self) -> None:
         assert failing("click.echo('done')").returncode == 0
 

@@ -100,6 +100,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 
 def main() -> None:
     """Run the command line and turn every error into one line and an exit code."""
+    _hold_standard_streams()
     debug = "--debug" in sys.argv[1:]
     if debug:
         # Accepted after the command's name too: that is where people add it.
@@ -118,6 +119,20 @@ def main() -> None:
         _end(_report(error, debug=debug))
     # Click returns the code of an `Exit` here instead of raising it; a command itself returns None.
     _end(result if isinstance(result, int) else 0)
+
+
+def _hold_standard_streams() -> None:
+    """Open on the null device what whoever started this has closed of 0, 1 and 2.
+
+    Else the next file to be opened, such as the store, takes the number, and what libraries print goes into
+    it.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, standard in (("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(standard, "w", encoding="utf-8", errors="backslashreplace"))
 
 
 def _end(exit_code: int) -> NoReturn:
