@@ -17,7 +17,14 @@ from analyte.contract.bundle import open_bundle
 from analyte.runtime.store.sqlite import SqliteStore
 from runtime.bundles.packing import packed
 from runtime.conftest import Analyte
-from runtime.tiny_bundles import write_bundle, write_picture, write_profile
+from runtime.tiny_bundles import (
+    File,
+    edit_manifest,
+    onnx_model,
+    write_bundle,
+    write_picture,
+    write_profile,
+)
 
 
 @pytest.fixture
@@ -95,8 +102,6 @@ def test_swap_while_the_daemon_runs_and_the_way_back(analyte: Analyte, device: P
 
 
 def test_bundle_that_fails_its_self_test_is_not_kept(analyte: Analyte, device: Path, tmp_path: Path) -> None:
-    from runtime.tiny_bundles import File, onnx_model
-
     wrong = write_bundle(tmp_path / "wrong.analyte", [File("onnx", "onnx", onnx_model(1))], golden_error=5.0)
     result = analyte("bundle", "install", wrong, "--device", device)
     assert result.returncode == 4
@@ -129,3 +134,30 @@ def test_the_first_bundle_says_which_folder_it_went_to(
     assert f"analyte bundle: {tmp_path / 'bundles'} held no bundle before" in first.stderr
     second = analyte("bundle", "install", packed(tmp_path, "b"), "--device", device)
     assert (second.returncode, second.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("key", "value"), [("unit", "ug/L"), ("analyte", "iron")])
+def test_a_bundle_of_another_analyte_or_unit_is_not_kept(
+    analyte: Analyte, device: Path, tmp_path: Path, key: str, value: str
+) -> None:
+    assert analyte("bundle", "install", packed(tmp_path, "a"), "--device", device).returncode == 0
+    other = write_bundle(tmp_path / "other.analyte", [File("onnx", "onnx", onnx_model(1))])
+    label = open_bundle(other).manifest.label.model_dump(mode="json")
+    edit_manifest(other, label=label | {key: value})
+    result = analyte("bundle", "install", other, "--device", device)
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "measures something else than the device; expected" in result.stderr
+    assert value in result.stderr
+    assert len(json.loads(analyte("bundle", "installed", "--device", device, "--json").stdout)) == 1
+
+
+def test_a_damaged_running_bundle_does_not_keep_its_successor_away(
+    analyte: Analyte, device: Path, tmp_path: Path
+) -> None:
+    first = packed(tmp_path, "a")
+    assert analyte("bundle", "install", first, "--device", device).returncode == 0
+    (kept,) = (tmp_path / "bundles").glob("*.zip")
+    kept.write_bytes(kept.read_bytes()[:-5])
+    result = analyte("bundle", "install", packed(tmp_path, "b"), "--device", device)
+    assert result.returncode == 0, result.stderr
+    assert "the running bundle cannot be compared with" in result.stderr

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from analyte.contract.bundle import Bundle
-from analyte.contract.errors import SettingsError
+from analyte.contract.bundle import Bundle, open_bundle
+from analyte.contract.errors import AnalyteError, InputError, SettingsError
 from analyte.contract.event import Event, Role
 from analyte.contract.profile import DeviceProfile
 from analyte.runtime.bundles.runner import open_to_measure
@@ -42,7 +42,8 @@ class BundleChanges:
     def install(self, path: Path, person: Person, report: Callable[[str], None]) -> tuple[Bundle, ShelfState]:
         """Keep a bundle and have it tried beside the running one; where none runs yet, it is run.
 
-        It is opened as the daemon opens it first: signature, every hash, engine, self-test.
+        It is opened as the daemon opens it first: signature, every hash, engine, self-test. It must measure
+        what the running one does: profile, controls and limits are in that unit.
         Returns: the bundle, and what the shelf says then. Raises: RoleError for less than a supervisor;
         InputError, IntegrityError, ProfileError, UnavailableError, ParityError, OutputError.
         """
@@ -51,6 +52,8 @@ class BundleChanges:
         before = self._shelf.state()
         in_use = {before.active, before.previous, before.candidate}
         try:
+            if before.active is not None:
+                self._demand_alike(bundle, before.active, path, report)
             open_to_measure(bundle.path, self._profile, report, where=self._where).close()
         except BaseException:
             if bundle.id not in in_use:
@@ -91,6 +94,24 @@ class BundleChanges:
         chosen = self._shelf.roll_back()
         self._note("bundle.chosen", person, before, chosen)
         return chosen
+
+    def _demand_alike(self, bundle: Bundle, running: str, given: Path, report: Callable[[str], None]) -> None:
+        """Refuse a bundle of another analyte or unit than the running one's. Raises: InputError."""
+        try:
+            old = open_bundle(self._shelf.path(running)).manifest.label
+        except AnalyteError as error:
+            # A damaged one must not keep the one that mends it away.
+            report(f"the running bundle cannot be compared with: {error.line()}")
+            return
+        new = bundle.manifest.label
+        if (new.analyte, new.unit) != (old.analyte, old.unit):
+            raise InputError(
+                "the bundle measures something else than the device",
+                where=given,
+                expected=f"{old.analyte} in {old.unit}",
+                got=f"{new.analyte} in {new.unit}",
+                fix="Another instrument has a profile, a store and a bundles.folder of its own",
+            )
 
     def _note(self, what: str, person: Person, old: str | None, new: str) -> None:
         at = datetime.now(UTC).isoformat(timespec="microseconds")
