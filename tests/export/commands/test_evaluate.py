@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -337,3 +338,13 @@ class TestWhichSamples:
         outcome = invoke("evaluate", run, copy)
         assert (outcome.code, outcome.stdout) == (3, "")
         assert "every sample was seen in training or validation" in outcome.stderr
+
+
+def test_a_path_that_is_not_there_may_be_either(tmp_path: Path, invoke: Invoke) -> None:
+    data = tmp_path / "d"
+    for value in ("1", "2"):
+        (data / value).mkdir(parents=True)
+        assert cv2.imwrite(str(data / value / "a.png"), np.full((9, 9, 3), 90, np.uint8))
+    outcome = invoke("evaluate", tmp_path / "gone", data, "--unit", "mg/L")
+    assert outcome.code == 3
+    assert "gone: no such file or folder; expected a run folder or a bundle" in outcome.stderr

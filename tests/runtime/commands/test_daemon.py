@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -301,3 +302,18 @@ def test_an_empty_source_is_not_the_profiles(analyte: Analyte, bundle: Path, tmp
     assert (done.returncode, done.stdout) == (2, "")
     assert "--source" in done.stderr
     assert "is empty" in done.stderr
+
+
+def test_certificates_that_are_not_there_are_named(analyte: Analyte, bundle: Path, tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn", reason="needs analyte[serve]")
+    frame = write_picture(tmp_path / "a.png", (1, 2, 3))
+    profile = write_profile(tmp_path / "p.toml", camera=f'source = "{frame}"')
+    page = '[serve]\nport = 1\ntls = { certificate = "c.pem", key = "k.pem" }\n'
+    free = socket.create_server(("127.0.0.1", 0))
+    port = free.getsockname()[1]
+    free.close()
+    profile.write_text(profile.read_text("utf-8") + page.replace("= 1\n", f"= {port}\n"), "utf-8")
+    done = analyte("daemon", "--device", profile, "--bundle", bundle)
+    assert done.returncode == 3
+    assert "serve.tls: cannot be used; expected PEM files; got " in done.stderr
+    assert "c.pem, " in done.stderr
