@@ -18,7 +18,7 @@ Other usage errors (exit 2) are click's own.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from analyte.contract.redaction import redact
 
@@ -57,6 +57,17 @@ class AnalyteError(Exception):
         if self.fix is not None:
             text += f". {self.fix}"
         return redact(" ".join(text.split()))
+
+    def named(self, place: object, name: object) -> Self:
+        """Return the same error with a place called as the user knows it: the original, not a copy of it."""
+
+        def said(text: str | None) -> str | None:
+            return None if text is None else text.replace(str(place), str(name))
+
+        what, fix = said(self.what) or "", said(self.fix)
+        return type(self)(
+            what, where=said(self.where), expected=said(self.expected), got=said(self.got), fix=fix
+        )
 
 
 class SettingsError(AnalyteError):

@@ -8,25 +8,16 @@ from typing import cast
 
 import pytest
 
-from runtime.serve.browser import Page
+from runtime.serve.browser import Keys, Page
 from runtime.serve.fake import FakeInstrument, fake_context
 
-pytest.importorskip("selenium")
-from selenium.webdriver import ActionChains
-from selenium.webdriver.common.keys import Keys
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
     made = Page(fake_context(None), tmp_path)
     yield made
-    made.driver.quit()
-    made.server.close()
-
-
-def focused(page: Page) -> str:
-    script = "return document.activeElement.id || document.activeElement.className"
-    return str(page.driver.execute_script(script))
+    made.close()
 
 
 def test_every_control_is_reached_by_tab_in_order_and_answers_to_enter(page: Page) -> None:
@@ -34,10 +25,10 @@ def test_every_control_is_reached_by_tab_in_order_and_answers_to_enter(page: Pag
     page.driver.execute_script("document.activeElement.blur()")
     reached: list[str] = []
     while len(reached) < 40 and reached[-1:] != ["upload"]:
-        ActionChains(page.driver).send_keys(Keys.TAB).perform()
-        reached.append(focused(page))
+        page.press(Keys.TAB)
+        reached.append(page.focused())
         if reached[-1] == "measure":
-            ActionChains(page.driver).send_keys(Keys.ENTER).perform()
+            page.press(Keys.ENTER)
     # What is disabled or hidden is left out.
     wanted = ["skip", "measure", "stop", "csv", "material", "run-control"]
     wanted += ["known", "measure-standard", "method", "calibrate-why", "recalibrate", "undo-recalibration"]

@@ -22,8 +22,7 @@ from runtime.serve.fake import FakeInstrument, fake_context, some_readings
 def page(tmp_path: Path) -> Iterator[Page]:
     made = Page(fake_context(None), tmp_path)
     yield made
-    made.driver.quit()
-    made.server.close()
+    made.close()
 
 
 def test_every_action_of_the_page_reaches_the_device(page: Page, tmp_path: Path) -> None:
@@ -103,18 +102,14 @@ def test_a_viewer_signs_in_and_sees_no_actions(tmp_path: Path) -> None:
         page.click("logout")
         page.until(lambda: page.driver.find_elements(By.ID, "token"))
     finally:
-        page.driver.quit()
-        page.server.close()
+        page.close()
 
 
 @pytest.mark.parametrize("size", [(390, 844), (800, 480), (1280, 800)])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_wider_than_the_screen(page: Page, size: tuple[int, int], scheme: str) -> None:
     width, height = size
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})  # fmt: skip
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {
-        "features": [{"name": "prefers-color-scheme", "value": scheme}]})  # fmt: skip
+    page.screen(width, height, scheme)
     page.open()
     page.until(lambda: page.context.broker.clients == 1)
     page.context.broker.publish(replace(some_readings(4)[3], captured_at=datetime.now(UTC).isoformat()))

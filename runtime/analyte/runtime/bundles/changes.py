@@ -55,9 +55,11 @@ class BundleChanges:
             if before.active is not None:
                 self._demand_alike(bundle, before.active, path, report)
             open_to_measure(bundle.path, self._profile, report, where=self._where).close()
-        except BaseException:
+        except BaseException as error:
             if bundle.id not in in_use:
                 self._shelf.remove(bundle.id)
+            if isinstance(error, AnalyteError):
+                raise error.named(bundle.path, path) from error
             raise
         self._note("bundle.installed", person, None, bundle.id)
         if before.active is None:

@@ -17,7 +17,7 @@ from typing import BinaryIO
 from analyte.contract.archive import looks_packed, write_archive
 from analyte.contract.bundle import Bundle
 from analyte.contract.bundle_files import FolderFiles
-from analyte.contract.errors import InputError, IntegrityError, SettingsError
+from analyte.contract.errors import AnalyteError, InputError, IntegrityError, SettingsError
 from analyte.contract.output import from_os_error
 
 SUFFIX = ".analyte.zip"
@@ -108,7 +108,10 @@ class Shelf:
                 _pack(path, file)
                 file.flush()
                 os.fsync(file.fileno())
-            bundle = open_bundle(staged)
+            try:
+                bundle = open_bundle(staged)
+            except AnalyteError as error:
+                raise error.named(staged, path) from error
             staged.replace(self.path(bundle.id))
             self._sync()
         except OSError as error:

@@ -15,7 +15,7 @@ from analyte.contract.errors import AnalyteError
 from analyte.runtime.serve.context import Context
 from analyte.runtime.serve.security import COOKIE, CSRF_HEADER, Person, same
 
-PUBLIC = frozenset({"/healthz", "/login", "/static/app.css", "/static/login.js"})
+PUBLIC = frozenset({"/healthz", "/login", "/static/app.css", "/static/icon.svg", "/static/login.js"})
 """What is needed to sign in, and whether the process lives."""
 SMALL_BYTES = 16384
 """Largest body of a request that uploads no bundle."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from analyte.contract.errors import AnalyteError
 from analyte.runtime.serve.context import context_of
 from analyte.runtime.serve.routes.actions import Done, Supervisor, Why
 
 router = APIRouter(prefix="/api/v1", tags=["bundles"])
+FileName = Annotated[str, Query(min_length=1, max_length=255)]
 
 
 @router.get("/bundles")
@@ -32,21 +35,26 @@ def bundles(request: Request) -> dict[str, str]:
         }
     },
 )
-async def upload(request: Request, person: Supervisor) -> Done:
-    """Take a packed bundle as the body; it is verified, and its signature where the profile demands one."""
+async def upload(request: Request, person: Supervisor, name: FileName = "bundle.zip") -> Done:
+    """Take a packed bundle as the body; it is verified, and its signature where the profile demands one.
+
+    ``name``: what the person's file is called, for messages and the audit trail.
+    """
     context = context_of(request)
-    number, name = tempfile.mkstemp(suffix=".analyte.zip")
-    path = Path(name)
+    number, temporary = tempfile.mkstemp(suffix=".analyte.zip")
+    path = Path(temporary)
+
+    def do() -> str:
+        try:
+            return context.instrument.upload_bundle(path, person.name, person.role)
+        except AnalyteError as error:
+            raise error.named(path, name) from error
+
     try:
         with os.fdopen(number, "wb") as file:
             async for piece in request.stream():
                 file.write(piece)
-        result = await run_in_threadpool(
-            context.act,
-            person,
-            "bundle.uploaded",
-            lambda: context.instrument.upload_bundle(path, person.name, person.role),
-        )
+        result = await run_in_threadpool(context.act, person, "bundle.uploaded", do)
     except ClientDisconnect as error:
         raise HTTPException(413, "The body is too large or was cut off.") from error
     finally:

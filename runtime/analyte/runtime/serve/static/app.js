@@ -4,8 +4,14 @@ import { drawControls, drawHistory } from "/static/charts.js";
 const at = (id) => document.getElementById(id);
 const RANK = ["viewer", "operator", "supervisor"];
 const KEPT = 200;
+const AGAIN_MS = 3000;
+const WAIT = "Please wait";
+const NEXT = { start: "stop", stop: "start", release: "rollback", "undo-recalibration": "recalibrate" };
 const wells = new Map();
-let session, words, status, readings = [], newest = null, arrived = 0, heard = 0;
+const MOST_REFUSED = 12;
+let session, words, status, readings = [], refusals = [], newest = null, arrived = 0, heard = 0;
+// Readings that came while older ones were asked for; null while none are.
+let meanwhile = null;
 
 async function ask(path, options = {}) {
   let answer;
@@ -111,9 +117,8 @@ function take(reading, age0) {
 function showRefused() {
   const list = at("refused");
   list.replaceChildren();
-  const refused = readings.filter((one) => one.refused).reverse().slice(0, 12);
-  if (!refused.length) add(list, "li", "None");
-  for (const one of refused) {
+  if (!refusals.length) add(list, "li", "None");
+  for (const one of refusals) {
     const item = add(list, "li");
     if (one.frame_file) {
       const image = add(item, "img");
@@ -219,30 +224,65 @@ function showPicture() {
   next.src = `/api/v1/picture.jpg?t=${Date.now()}`;
 }
 
+// The record has what was missed while nobody listened. What comes during the question stands behind its answer.
+async function catchUp() {
+  if (meanwhile) return;
+  meanwhile = [];
+  try {
+    const [kept, refused] = await Promise.all([ask(`/api/v1/readings?limit=${KEPT}`), ask(`/api/v1/readings?refused=true&limit=${MOST_REFUSED}`)]);
+    const newer = (known) => { const ids = new Set(known.map((one) => one.id)); return meanwhile.filter((one) => !ids.has(one.id)); };
+    readings = [...kept.readings.reverse(), ...newer(kept.readings)].slice(-KEPT);
+    refusals = [...newer(refused.readings).filter((one) => one.refused).reverse(), ...refused.readings].slice(0, MOST_REFUSED);
+  } finally { meanwhile = null; }
+  const last = readings.at(-1);
+  if (last && last.id !== newest?.reading.id) take(last, (Date.now() - Date.parse(last.captured_at)) / 1000);
+  drawHistory(at("history"), readings, status.unit);
+  showRefused();
+}
+
 function listen() {
   const stream = new EventSource("/api/v1/events");
+  // The device may have been started anew: then its word for forged requests is another one.
+  stream.addEventListener("open", async () => {
+    try {
+      session = await ask("/api/v1/session");
+      await catchUp();
+    } catch (error) { say(error.message); }
+  });
+  // A browser tries again by itself where the line is cut, and never where the answer is a refusal.
+  stream.addEventListener("error", () => { if (stream.readyState === EventSource.CLOSED) setTimeout(listen, AGAIN_MS); });
   stream.addEventListener("reading", (event) => {
     const one = JSON.parse(event.data);
+    meanwhile?.push(one);
     readings = [...readings, one].slice(-KEPT);
     take(one, one.capture_age_ms / 1000);
     drawHistory(at("history"), readings, status.unit);
-    if (one.refused) showRefused();
+    if (!one.refused) return;
+    refusals = [one, ...refusals].slice(0, MOST_REFUSED);
+    showRefused();
   });
 }
 
 function act(id, path, body, done) {
+  let busy = false;
   at(id).addEventListener("click", async () => {
+    if (busy) return;
+    busy = true;
+    const held = document.activeElement === at(id);
     // Said where the person looks, which on a phone is far from the value.
     at(id).closest("section").append(at("said"));
-    say("");
+    say(WAIT, true);
     try {
       const given = body ? body() : undefined;
-      const answer = await post(path, given, given instanceof Blob ? "application/octet-stream" : undefined);
+      const blob = given instanceof Blob;
+      const answer = await post(blob ? `${path}?name=${encodeURIComponent(given.name)}` : path, given, blob ? "application/octet-stream" : undefined);
       showStatus(await ask("/api/v1/status"));
       if (!at("control").hidden) await showControls();
       if (!at("standards").hidden) await showStandards();
-      say(`${done}${answer.result ? ": " + answer.result.slice(0, 160) : ""}`, true);
-    } catch (error) { say(error.message); }
+      // A button that is gone must not take the keyboard's place with it.
+      if (held && (at(id).disabled || at(id).hidden)) at(NEXT[id])?.focus();
+      say(`${done}${answer.result ? ": " + answer.result.slice(0, 160) : ""}`, !/^(failed|refused)/.test(answer.result));
+    } catch (error) { say(error.message); } finally { busy = false; }
   });
 }
 
@@ -263,10 +303,7 @@ async function begin() {
   at("who").textContent = `${session.name} (${session.role})`;
   at("logout").hidden = session.local;
   showStatus(await ask("/api/v1/status"));
-  readings = (await ask(`/api/v1/readings?limit=${KEPT}`)).readings.reverse();
-  if (readings.length) take(readings.at(-1), (Date.now() - Date.parse(readings.at(-1).captured_at)) / 1000);
-  drawHistory(at("history"), readings, status.unit);
-  showRefused();
+  await catchUp();
   await showControls();
   await showStandards();
   showPicture();
