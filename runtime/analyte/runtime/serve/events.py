@@ -13,8 +13,6 @@ from analyte.contract.reading import Reading
 
 QUEUE_LENGTH = 64
 MOST_CLIENTS = 128
-STALL_S = 15.0
-"""A client that takes nothing for so long is dropped, seconds."""
 _BEAT_S = 10.0
 _HERE = b": here\n\n"
 
@@ -26,10 +24,6 @@ class Client:
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[bytes | None]
     """What it has to be sent; None is the end."""
-    sender: asyncio.Task[None] | None = None
-    sending_since_s: float | None = None
-    """Since when its socket takes nothing, the loop's clock, seconds; None while it waits for readings."""
-    dropped: bool = False
 
     def give(self, data: bytes) -> bool:
         """Line data up; return whether there was room."""
@@ -43,10 +37,6 @@ class Client:
         while not self.queue.empty():
             self.queue.get_nowait()
         self.queue.put_nowait(None)
-
-    def stalled(self, now_s: float) -> bool:
-        """Return whether its socket has taken nothing for too long."""
-        return self.sending_since_s is not None and now_s - self.sending_since_s > STALL_S
 
 
 class Broker:
@@ -105,12 +95,9 @@ class Broker:
                 client.end()
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give a sign of life to who has nothing to read, and drop who reads nothing."""
+        """Give a sign of life to who has nothing to read."""
         for client in self._of(loop):
-            if client.stalled(loop.time()) and client.sender is not None:
-                client.dropped = True
-                client.sender.cancel()
-            elif client.queue.empty():
+            if client.queue.empty():
                 client.give(_HERE)
         loop.call_later(_BEAT_S, self._beat, loop)
 
@@ -131,9 +118,8 @@ class EventStream(Response):
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the client goes, stalls or is dropped."""
+        """Send until the client goes or is dropped. The line of one that takes nothing is cut, see `listen`."""
         client = self._client
-        client.sender = asyncio.current_task()
         gone = asyncio.ensure_future(_disconnected(receive))
         gone.add_done_callback(lambda _: client.end())
         try:
@@ -142,16 +128,10 @@ class EventStream(Response):
             )
             data: bytes | None = _HERE
             while data is not None:
-                client.sending_since_s = client.loop.time()
                 await send({"type": "http.response.body", "body": data, "more_body": True})
-                client.sending_since_s = None
                 data = await client.queue.get()
             if not gone.done():
-                client.sending_since_s = client.loop.time()
                 await send({"type": "http.response.body", "body": b""})
-        except asyncio.CancelledError:
-            if not client.dropped:
-                raise
         except OSError:
             pass
         finally:

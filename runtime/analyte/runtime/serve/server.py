@@ -14,6 +14,10 @@ from analyte.runtime.serve.app import create_app
 from analyte.runtime.serve.context import Context
 
 _STOP_S = 5.0
+_STALL_MS = 15_000
+"""A client that takes nothing for so long loses its line, milliseconds."""
+_UNSENT_BYTES = 1 << 18
+"""What the system keeps for a client that takes nothing."""
 _MOST_CONNECTIONS = 400
 """A hundred pages listen to events, and ask beside that."""
 
@@ -34,6 +38,9 @@ def listen(section: ServeSection, where: Path) -> socket.socket:
         raise ProfileError("serve.host: is no address", where=where, got=section.host) from error
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Every connection takes these over. By itself the system waits for ever for who reads nothing.
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNSENT_BYTES)
+        bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _STALL_MS)
         bound.bind(address)
         bound.listen(64)
     except OSError as error:
