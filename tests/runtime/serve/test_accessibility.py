@@ -12,7 +12,6 @@ from runtime.serve.browser import Keys, Page
 from runtime.serve.fake import FakeInstrument, fake_context
 
 
-
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
     made = Page(fake_context(None), tmp_path)

@@ -3,8 +3,10 @@ what the API says and what the audit trail holds."""
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
+import os
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -174,7 +176,11 @@ def test_stop_measure_now_and_start(device: LiveDevice, browser: Browser, sit: A
 
 
 def choose(browser: Browser, material: str) -> None:
-    (found,) = [one for one in browser.driver.find_elements(By.CSS_SELECTOR, "#material option") if one.text == material]
+    (found,) = [
+        one
+        for one in browser.driver.find_elements(By.CSS_SELECTOR, "#material option")
+        if one.text == material
+    ]
     found.click()
 
 
@@ -257,6 +263,103 @@ def test_a_new_bundle_is_tried_takes_over_and_the_way_back(
     device.until(lambda: device.status()["bundle"] == old, "it does not go back")
     browser.until(lambda: old[:16] in browser.text("health"))
     device.until(lambda: device.rows("readings")[-1]["bundle"] == old, "another bundle measures")
+    desk.leave()
+
+
+def test_standards_are_measured_and_readings_recalibrated_and_back(
+    device: LiveDevice, browser: Browser, sit: Any
+) -> None:
+    desk = sit("sue")
+    assert "known value first" in desk.press("measure-standard")
+    browser.type("known", "30")
+    while not desk.press("measure-standard").startswith("Standard: 30 mg/L is read as"):
+        assert not desk.well
+    made = desk.written("standard.measured")[-1]
+    assert (made["who"], made["role"], made["new"]["known"]) == ("sue", "supervisor", 30.0)
+    assert device.api("standards")["standards"][-1]["reading"] == made["new"]["value"]
+    assert "30 mg/L" in browser.text("standards-list")
+
+    assert "reason" in desk.press("recalibrate")
+    assert desk.written("recalibration") == []
+    browser.type("calibrate-why", "a new lamp")
+    assert desk.press("recalibrate").startswith("Recalibrated: ")
+    desk.wrote("recalibration.made", "a new lamp")
+    assert device.status()["calibration"] == "1"
+    device.until(lambda: device.rows("readings")[-1]["recalibration"] == "1", "readings are not corrected")
+    desk.press("undo-recalibration")
+    desk.wrote("recalibration.undone", "a new lamp")
+    assert device.status()["calibration"] == ""
+    device.until(lambda: device.rows("readings")[-1]["recalibration"] == "", "readings are corrected")
+    assert all("422" in one for one in browser.errors())
+    desk.leave()
+
+
+def test_an_operators_day_without_a_mouse(device: LiveDevice, browser: Browser) -> None:
+    browser.driver.delete_all_cookies()
+    browser.driver.get(f"{device.address}/login")
+    browser.errors()
+    seen = device.newest("events")
+    browser.tab_to("token")
+    browser.press(device.tokens["otto"], Keys.ENTER)
+    browser.until(lambda: browser.driver.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
+    browser.tab_to("stop")
+    browser.press(Keys.ENTER)
+    browser.until(lambda: browser.text("said") == "Stopped")
+    # The button is of no use any more: the focus is on the one that now is.
+    assert browser.focused() == "start"
+    browser.press(Keys.SPACE)
+    browser.until(lambda: browser.text("said") == "Measuring")
+    assert browser.focused() == "stop"
+    browser.tab_to("material")
+    browser.press("w")
+    browser.tab_to("run-control")
+    browser.press(Keys.ENTER)
+    browser.until(lambda: browser.text("said").startswith("Control: "))
+    browser.driver.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    browser.driver.execute_script("document.getElementById('logout').focus()")
+    browser.press(Keys.ENTER)
+    browser.until(lambda: browser.driver.find_elements(By.ID, "token"))
+    found = {(one["what"], one["who"]) for one in device.rows("events", seen)}
+    assert {(what, "otto") for what in ("measuring.stopped", "measuring.started", "control.asked")} <= found
+    assert browser.errors() == []
+
+
+def has_room(browser: Browser, id: str, width: int) -> bool:
+    box = browser.element(id).rect
+    return box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] >= 40
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_every_screen_shows_all_of_it(browser: Browser, sit: Any, size: tuple[int, int], scheme: str) -> None:
+    desk = sit("sue")
+    width, height = size
+    browser.screen(width, height, scheme)
+    browser.driver.get(desk.device.address)
+    browser.until(lambda: browser.driver.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
+    browser.until(lambda: browser.element("picture").is_displayed())
+    browser.until(lambda: re.match(r"\d", browser.text("number")))
+    assert browser.driver.execute_script("return document.documentElement.scrollWidth") <= width
+    for id in (
+        "measure",
+        "stop",
+        "run-control",
+        "measure-standard",
+        "recalibrate",
+        "rollback",
+        "upload",
+        "why",
+    ):
+        assert has_room(browser, id, width), id
+    back = browser.driver.execute_script("return getComputedStyle(document.body).backgroundColor")
+    levels = [int(one) for one in re.findall(r"\d+", back)[:3]]
+    assert (max(levels) < 80) == (scheme == "dark")
+    # Value and buttons are there without scrolling.
+    assert browser.element("stop").rect["y"] + browser.element("stop").rect["height"] <= height
+    if kept := os.environ.get("ANALYTE_SCREENSHOTS"):
+        picture = browser.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        name = f"live-{width}x{height}-{scheme}.png"
+        (Path(kept) / name).write_bytes(base64.b64decode(picture["data"]))
     desk.leave()
 
 

@@ -118,7 +118,7 @@ class EventStream(Response):
         self._client = client
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the client goes or is dropped. The line of one that takes nothing is cut, see `listen`."""
+        """Send until the client goes or is dropped; the line of one that takes nothing is cut: `listen`."""
         client = self._client
         gone = asyncio.ensure_future(_disconnected(receive))
         gone.add_done_callback(lambda _: client.end())

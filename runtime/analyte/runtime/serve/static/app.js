@@ -235,6 +235,7 @@ async function catchUp() {
     refusals = [...newer(refused.readings).filter((one) => one.refused).reverse(), ...refused.readings].slice(0, MOST_REFUSED);
   } finally { meanwhile = null; }
   const last = readings.at(-1);
+  for (const one of readings) if (one.site && one.captured_at === last.captured_at) wells.set(one.site, one);
   if (last && last.id !== newest?.reading.id) take(last, (Date.now() - Date.parse(last.captured_at)) / 1000);
   drawHistory(at("history"), readings, status.unit);
   showRefused();
