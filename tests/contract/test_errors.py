@@ -72,3 +72,11 @@ def test_order_of_the_parts() -> None:
 
 def test_falsy_parts_are_shown() -> None:
     assert AnalyteError("wrong", expected=0, got="").line() == "wrong; expected 0; got"
+
+
+def test_a_copy_is_called_by_the_name_of_the_original() -> None:
+    found = errors.ProfileError(
+        "/tmp/x is odd", where="/tmp/x/a", expected="not /tmp/x", got="/tmp/x", fix="See /tmp/x"
+    ).named("/tmp/x", "my.zip")
+    assert type(found) is errors.ProfileError
+    assert found.line() == "my.zip/a: my.zip is odd; expected not my.zip; got my.zip. See my.zip"

@@ -62,8 +62,11 @@ def test_what_is_no_sound_bundle_is_not_kept(shelf: Shelf, tmp_path: Path, harm:
         data[len(data) // 2] ^= 1
     path.write_bytes({"cut": bytes(data[:-9]), "text": b"hello"}.get(harm, bytes(data)))
     given = tmp_path / "none" if harm == "missing" else path
-    with pytest.raises((InputError, IntegrityError)):
+    with pytest.raises((InputError, IntegrityError)) as raised:
         shelf.add(given, open_for_use)
+    # By the name that the person knows, not by that of a copy.
+    assert raised.value.line().startswith(str(given))
+    assert ".incoming" not in raised.value.line()
     assert list(shelf.folder.iterdir()) == []
 
 

@@ -34,6 +34,7 @@ class Browser:
             "--headless=new",
             "--no-sandbox",
             "--disable-dev-shm-usage",
+            "--hide-scrollbars",
             f"--user-data-dir={folder}/c",
         ):
             options.add_argument(word)

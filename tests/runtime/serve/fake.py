@@ -157,7 +157,7 @@ class FakeInstrument:
 
     def upload_bundle(self, path: Path, who: str, role: Role) -> str:
         if not path.read_bytes().startswith(b"PK"):
-            raise InputError("not a packed bundle")
+            raise InputError("not a packed bundle", where=path)
         self.calls.append("upload")
         return "cd" * 32
 

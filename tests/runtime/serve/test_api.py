@@ -83,13 +83,20 @@ def test_what_changes_the_values_takes_a_supervisor(tokens: Path, path: str, mor
     assert client.post(path, headers=supervisor, json=given).status_code == 200
 
 
-@pytest.mark.parametrize("known", ["NaN", "Infinity", "null", '"50"', "1e400"])
+@pytest.mark.parametrize("known", ["NaN", "Infinity", "null", '"50"', "1e400", "false"])
 def test_a_standard_without_a_number_is_refused(tokens: Path, known: str) -> None:
     context = fake_context(tokens)
     headers = bearer(tokens, Role.OPERATOR) | {"content-type": "application/json"}
     answer = client_of(context).post("/api/v1/standards", headers=headers, content=f'{{"known": {known}}}')
-    assert answer.status_code == (200 if known == '"50"' else 422)
-    assert cast(FakeInstrument, context.instrument).calls == (["standard 50"] if known == '"50"' else [])
+    assert answer.status_code == 422
+    assert cast(FakeInstrument, context.instrument).calls == []
+
+
+@pytest.mark.parametrize("time", ["0.5", "2026", "2026-01-01", "2026-01-01T08:00:00", "noon"])
+def test_a_time_that_is_not_one_moment_is_refused(time: str) -> None:
+    client = client_of(fake_context(None))
+    assert client.get(f"/api/v1/readings?since={time}").status_code == 422
+    assert client.get("/api/v1/readings?since=2026-01-01T08:00:00Z").status_code == 200
 
 
 def test_an_expired_and_a_removed_token_are_refused(tokens: Path) -> None:
@@ -149,6 +156,15 @@ def test_pages_of_readings_join_without_gap() -> None:
 def test_csv_holds_every_reading() -> None:
     text = client_of(fake_context(None)).get("/api/v1/readings.csv").text
     assert len(text.splitlines()) == 41
+
+
+def test_a_refused_upload_is_called_by_the_name_of_the_persons_file(tokens: Path) -> None:
+    context = fake_context(tokens)
+    answer = client_of(context).post(
+        "/api/v1/bundles?name=autumn.zip", content=b"no bundle", headers=bearer(tokens, Role.SUPERVISOR)
+    )
+    assert answer.json()["detail"] == "autumn.zip: not a packed bundle"
+    assert cast(FakeTrail, context.trail).kept[-1].new == answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"x" * 2_000_000, 413), (b"no bundle", 422), (b"PK", 200)])

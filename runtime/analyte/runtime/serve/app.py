@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
 from analyte.contract.errors import (
@@ -29,8 +30,18 @@ _STATUS: dict[type[AnalyteError], int] = {
     IntegrityError: 422,
     UnavailableError: 501,
 }
+
+
+class Refusal(BaseModel):
+    """Why a request was refused or failed."""
+
+    detail: str
+
+
+# Spelt out, as a refusal is JSON also where the route gives a picture.
+_REFUSAL = {"application/json": {"schema": Refusal.model_json_schema()}}
 _SAID: dict[int | str, dict[str, Any]] = {
-    code: {"description": text}
+    code: {"description": text, "content": _REFUSAL}
     for code, text in (
         (400, "Bad request"),
         (401, "Not signed in"),

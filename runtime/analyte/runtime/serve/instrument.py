@@ -87,7 +87,7 @@ class StandardStatus(BaseModel):
 class RecalibrationWish(BaseModel):
     """Which standards to recalibrate from, and how."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     method: Literal["offset", "two-point", "regression"]
     standards: list[Annotated[str, Field(max_length=64)]] = Field(min_length=1, max_length=200)
     """Ids of standards."""

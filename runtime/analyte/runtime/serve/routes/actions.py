@@ -25,7 +25,7 @@ class Done(BaseModel):
 class ControlWish(BaseModel):
     """Which control to run."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     material: str = Field(min_length=1, max_length=64)
     well: str = Field(default="", max_length=64)
     """The one that holds it; empty where a picture gives one reading."""
@@ -34,7 +34,7 @@ class ControlWish(BaseModel):
 class Why(BaseModel):
     """The reason that a person gives."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     why: str = Field(min_length=1, max_length=500)
 
 

@@ -15,7 +15,7 @@ router = APIRouter(prefix="/api/v1", tags=["calibration"])
 class StandardWish(BaseModel):
     """Which standard stands before the camera."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     known: FiniteFloat
     """Label's unit."""
     well: str = Field(default="", max_length=64)

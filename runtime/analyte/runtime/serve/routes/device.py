@@ -15,6 +15,12 @@ from analyte.runtime.serve.routes.health import obstacles
 router = APIRouter(prefix="/api/v1", tags=["device"])
 
 
+class JpegResponse(Response):
+    """A picture."""
+
+    media_type = "image/jpeg"
+
+
 class StatusAnswer(BaseModel):
     """How the device is, and what is in the way of good readings."""
 
@@ -29,13 +35,13 @@ def status(request: Request) -> StatusAnswer:
     return StatusAnswer(status=found, obstacles=obstacles(found))
 
 
-@router.get("/picture.jpg", response_class=Response)
+@router.get("/picture.jpg", response_class=JpegResponse)
 def picture(request: Request) -> Response:
     """Return the newest frame with its regions."""
     data = context_of(request).instrument.picture()
     if data is None:
         raise HTTPException(404, "The camera has given no picture yet.")
-    return Response(data, media_type="image/jpeg")
+    return JpegResponse(data)
 
 
 @router.get("/controls")

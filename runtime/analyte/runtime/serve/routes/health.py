@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from analyte.runtime.serve.context import context_of
@@ -30,7 +31,14 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+class Readiness(BaseModel):
+    """Whether good readings can be expected, and what is in the way."""
+
+    ready: bool
+    obstacles: list[str]
+
+
+@router.get("/readyz", responses={200: {"model": Readiness}, 503: {"model": Readiness}})
 def readyz(request: Request) -> JSONResponse:
     """Say whether good readings can be expected: fresh frame, model, disk, clock, control."""
     found = obstacles(context_of(request).instrument.status())

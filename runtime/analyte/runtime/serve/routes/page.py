@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,6 +10,7 @@ from starlette.responses import FileResponse, JSONResponse
 
 from analyte.contract.event import Role
 from analyte.runtime.serve.context import context_of, person_of
+from analyte.runtime.serve.routes.actions import Done
 from analyte.runtime.serve.security import COOKIE, Person
 
 router = APIRouter(tags=["page"])
@@ -27,7 +27,7 @@ FILES = {
 class Token(BaseModel):
     """What a person signs in with."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
     token: str = Field(min_length=1, max_length=200)
 
 
@@ -45,12 +45,30 @@ def static(name: str) -> FileResponse:
     return FileResponse(STATIC / name, media_type=FILES[name], headers={"cache-control": "no-cache"})
 
 
+class Session(BaseModel):
+    """Who is signed in."""
+
+    name: str
+    role: Role
+    csrf: str
+    """What unsafe requests of the page repeat; empty for programs with a token."""
+    local: bool
+    """Whether nobody has to sign in: whoever is at the machine."""
+
+
+class SignedIn(BaseModel):
+    """Who signed in."""
+
+    name: str
+    role: Role
+
+
 @router.get("/api/v1/session")
-def session(request: Request) -> dict[str, Any]:
+def session(request: Request) -> Session:
     """Return who is signed in, and what unsafe requests of the page repeat in ``X-CSRF-Token``."""
     person = person_of(request)
     local = context_of(request).keeper.local() is not None
-    return {"name": person.name, "role": person.role, "csrf": person.csrf, "local": local}
+    return Session(name=person.name, role=person.role, csrf=person.csrf, local=local)
 
 
 @router.get("/login", include_in_schema=False)
@@ -59,7 +77,7 @@ def login_page() -> FileResponse:
     return FileResponse(STATIC / "login.html", media_type="text/html")
 
 
-@router.post("/login")
+@router.post("/login", responses={200: {"model": SignedIn}})
 def login(request: Request, given: Token) -> JSONResponse:
     """Sign in with a token; the session is a cookie that no script can read."""
     context = context_of(request)
@@ -85,7 +103,7 @@ def login(request: Request, given: Token) -> JSONResponse:
     return answer
 
 
-@router.post("/logout")
+@router.post("/logout", responses={200: {"model": Done}})
 def logout(request: Request) -> JSONResponse:
     """Sign out."""
     context = context_of(request)

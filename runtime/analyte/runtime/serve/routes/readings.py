@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from starlette.responses import Response, StreamingResponse
 
 from analyte.contract.reading import Flag, Reason
@@ -23,6 +24,20 @@ from analyte.runtime.store.protocol import ReadingFilter, StoredReading
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 _MOST = 2**62
 _PAGE = 500
+_EVENTS: dict[str, Any] = {"text/event-stream": {"schema": {"type": "string"}}}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}[T ]")
+
+
+class CsvResponse(StreamingResponse):
+    """A table."""
+
+    media_type = "text/csv"
+
+
+class PngResponse(Response):
+    """A picture."""
+
+    media_type = "image/png"
 
 
 class ReadingPage(BaseModel):
@@ -41,9 +56,19 @@ def _utc(at: datetime | None) -> str | None:
         raise HTTPException(422, "The time is outside the calendar.") from error
 
 
+def _iso(text: object) -> object:
+    """Refuse a bare number: whether it is meant in seconds or in a calendar's terms, nobody knows."""
+    if isinstance(text, str) and not _DATE.match(text):
+        raise ValueError("expected a time as in 2026-01-31T08:00:00Z")
+    return text
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_iso, json_schema_input_type=AwareDatetime)]
+
+
 def chosen(
-    since: AwareDatetime | None = None,
-    until: AwareDatetime | None = None,
+    since: Time | None = None,
+    until: Time | None = None,
     refused: bool | None = None,
     reason: Reason | None = None,
     flag: Flag | None = None,
@@ -72,11 +97,11 @@ def readings(
     return Response(f'{{"readings":[{listed}],"next_before":{cursor}}}', media_type="application/json")
 
 
-@router.get("/readings.csv")
+@router.get("/readings.csv", response_class=CsvResponse)
 def readings_csv(request: Request, wanted: Chosen) -> StreamingResponse:
     """Return readings as CSV, newest first; the columns of ``analyte log export``."""
     headers = {"content-disposition": 'attachment; filename="readings.csv"'}
-    return StreamingResponse(_csv(context_of(request), wanted), media_type="text/csv", headers=headers)
+    return CsvResponse(_csv(context_of(request), wanted), headers=headers)
 
 
 def _csv(context: Context, wanted: ReadingFilter) -> Iterator[bytes]:
@@ -100,17 +125,17 @@ def reading(request: Request, id: ReadingId) -> dict[str, Any]:
     return _with_sequence(_found(request, id))
 
 
-@router.get("/readings/{id}/picture", response_class=Response)
+@router.get("/readings/{id}/picture", response_class=PngResponse)
 def reading_picture(request: Request, id: ReadingId) -> Response:
     """Return the frame of a refused reading as PNG."""
     name = json.loads(_found(request, id).json).get("frame_file", "")
     data = context_of(request).instrument.refused_picture(name) if name else None
     if data is None:
         raise HTTPException(404, "No picture was kept of this reading, or newer ones took its room.")
-    return Response(data, media_type="image/png")
+    return PngResponse(data)
 
 
-@router.get("/events", response_class=Response)
+@router.get("/events", response_class=Response, responses={200: {"content": _EVENTS}})
 async def events(request: Request) -> Response:
     """Send every new reading as a server-sent event."""
     broker = context_of(request).broker

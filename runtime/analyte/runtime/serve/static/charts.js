@@ -10,12 +10,13 @@ function part(parent, name, attributes, text) {
   return made;
 }
 
-function frame(into, low, high, title, first, last) {
+const even = (low, high) => [0, 1, 2, 3, 4].map((step) => low + ((high - low) * step) / 4);
+
+function frame(into, low, high, title, first, last, marks = even(low, high)) {
   into.replaceChildren();
   const svg = part(into, "svg", { viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": title });
   const y = (value) => H - B - ((value - low) / (high - low || 1)) * (H - T - B);
-  for (let step = 0; step <= 4; step++) {
-    const value = low + ((high - low) * step) / 4;
+  for (const value of marks) {
     part(svg, "line", { class: "axis", x1: L, x2: W - R, y1: y(value), y2: y(value) });
     part(svg, "text", { x: L - 6, y: y(value) + 4, "text-anchor": "end" }, value.toPrecision(3));
   }
@@ -62,9 +63,10 @@ export function drawControls(into, controls) {
   const [low, high] = bounds([target - 3.2 * s, target + 3.2 * s, ...controls.map((one) => one.value)]);
   const failed = controls.filter((one) => !one.passed).length;
   const title = `${controls.length} controls of ${material}, ${failed} failed; target ${target}, s ${s}`;
-  const { svg, y } = frame(into, low, high, title, time(controls[0].at), time(controls.at(-1).at));
-  for (const k of [-3, -2, 0, 2, 3])
-    part(svg, "line", { class: k ? "limit" : "axis", x1: L, x2: W - R, y1: y(target + k * s), y2: y(target + k * s) });
+  const limits = [-3, -2, 0, 2, 3].map((k) => target + k * s);
+  const { svg, y } = frame(into, low, high, title, time(controls[0].at), time(controls.at(-1).at), limits);
+  for (const value of limits)
+    if (value !== target) part(svg, "line", { class: "limit", x1: L, x2: W - R, y1: y(value), y2: y(value) });
   controls.forEach((one, at) => {
     const x = L + 10 + (at / Math.max(1, controls.length - 1)) * (W - L - R - 20);
     part(svg, "circle", { class: one.passed ? "dot" : "bad", cx: x, cy: y(one.value), r: one.passed ? 4 : 6 });
