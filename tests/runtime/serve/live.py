@@ -22,7 +22,7 @@ from runtime.bundles.packing import packed
 from runtime.conftest import analyte_command
 from runtime.tiny_bundles import value_of, write_picture, write_profile
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 SHOWN = ((20, 40, 60), (20, 40, 90))
 """Colours that the camera sees in turns, BGR."""
 OUT_OF_RANGE = (250, 250, 250)
@@ -120,15 +120,19 @@ class LiveDevice:
         """Return what it wrote to stderr."""
         return (self.folder / "err").read_text("utf-8")
 
-    def ask(self, path: str, who: str = "ann") -> bytes:
-        """Return what the API says to a person's token."""
+    def ask(self, path: str, who: str = "ann", data: bytes | None = None) -> bytes:
+        """Return what the API says to a person's token; ``data`` is posted."""
         headers = {"authorization": f"Bearer {self.tokens[who]}"} if self.tokens else {}
-        request = urllib.request.Request(f"{self.address}/api/v1/{path}", headers=headers)
+        headers |= {} if data is None else {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.address}/api/v1/{path}", data, headers)
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
             return bytes(answer.read())
 
     def api(self, path: str, who: str = "ann") -> Any:
         return json.loads(self.ask(path, who))
+
+    def post(self, path: str, who: str, body: dict[str, Any] | None = None) -> Any:
+        return json.loads(self.ask(path, who, b"" if body is None else json.dumps(body).encode()))
 
     def status(self) -> dict[str, Any]:
         found: dict[str, Any] = self.api("status")["status"]
