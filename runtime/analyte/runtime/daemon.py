@@ -107,7 +107,9 @@ def run_daemon(
         if page is not None:
             swap = measurer if isinstance(measurer, BundleSwap) else None
             running = (lambda: runner) if swap is None else (lambda: swap.running)
-            source = page.open(source, path, running, control, session.store, recorder, ready.shelf, sent)
+            source = page.open(
+                source, path, running, control, session.store, recorder, ready.shelf, swap, sent
+            )
             pause = page.gate.pause
             report(f"page: {page.address}")
         admitted = control.admitted

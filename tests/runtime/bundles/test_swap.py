@@ -157,6 +157,9 @@ def test_trial_beyond_its_limits(stage: Stage, difference: float, refuses: bool,
     assert stage.shelf.state().candidate is None
     assert stage.closed == [NEW]
     assert stage.swap.shadow is None
+    assert stage.swap.candidate is None
+    assert stage.swap.verdict.startswith(f"{NEW[:16]} was rejected: ")
+    assert says in stage.swap.verdict
 
 
 @pytest.mark.parametrize("error", [IntegrityError("altered"), UnavailableError("no such provider")])
@@ -175,6 +178,7 @@ def test_without_limits_a_person_decides(tmp_path: Path) -> None:
     assert set(stage.turns("bundle.trial_waits")) == {OLD}
     stage.turn(0)
     assert isinstance(stage.swap.shadow, ShadowReport)
+    assert stage.swap.candidate == NEW
     assert stage.swap.shadow.compared >= 6
     stage.shelf.activate(NEW)
     stage.turns("bundle.promoted")

@@ -22,6 +22,7 @@ from analyte.runtime.serve.instrument import (
     MqttStatus,
     RecalibrationWish,
     StandardStatus,
+    TrialStatus,
 )
 from analyte.runtime.serve.security import Gatekeeper
 from analyte.runtime.serve.tokens import TokenFile
@@ -68,6 +69,7 @@ class FakeInstrument:
         self.frame_age_s: float | None = 0.2
         self.calls: list[str] = []
         self.locked = True
+        self.trial: TrialStatus | None = None
         self.measured: list[StandardStatus] = []
 
     def status(self) -> DeviceStatus:
@@ -89,6 +91,7 @@ class FakeInstrument:
             control_detail="",
             locked=self.locked,
             queue_depth=0,
+            trial=self.trial,
             drift={"low": 0.4, "high": -1.2},
             mqtt=MqttStatus(broker="hub:8883", connected=False, waiting=3, remark="connection refused"),
             materials=["low", "high"],
@@ -160,6 +163,12 @@ class FakeInstrument:
             raise InputError("not a packed bundle", where=path)
         self.calls.append("upload")
         return "cd" * 32
+
+    def promote(self, who: str, role: Role, why: str) -> str:
+        if self.trial is None:
+            raise SettingsError("no such bundle on the device")
+        self.calls.append("promote")
+        return self.trial.bundle
 
     def roll_back(self, who: str, role: Role, why: str) -> str:
         self.calls.append("roll back")

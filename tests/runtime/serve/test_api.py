@@ -16,6 +16,7 @@ from analyte.contract.reading import Flag, Reason
 from analyte.runtime.serve.app import create_app
 from analyte.runtime.serve.context import Context
 from analyte.runtime.serve.guard import PUBLIC
+from analyte.runtime.serve.instrument import TrialStatus
 from analyte.runtime.serve.security import TRIES_PER_MINUTE
 from analyte.runtime.serve.tokens import TokenFile
 from analyte.runtime.serve.words import FLAG_WORDS, REASON_WORDS
@@ -71,12 +72,16 @@ def test_an_action_takes_an_operator_and_is_written_down(tokens: Path, path: str
     [
         ("/api/v1/recalibrations", {"method": "offset", "standards": ["s0"]}),
         ("/api/v1/recalibrations/undo", {}),
+        ("/api/v1/bundles/promote", {}),
         ("/api/v1/bundles/rollback", {}),
     ],
 )
 def test_what_changes_the_values_takes_a_supervisor(tokens: Path, path: str, more: dict[str, object]) -> None:
     operator, supervisor = bearer(tokens, Role.OPERATOR), bearer(tokens, Role.SUPERVISOR)
-    client = client_of(fake_context(tokens))
+    context = fake_context(tokens)
+    tried = TrialStatus(bundle="cd" * 32, compared=9, mean_difference=0.1, largest=0.2, refused_by_new=0)
+    cast(FakeInstrument, context.instrument).trial = tried
+    client = client_of(context)
     given = {"why": "drift", **more}
     assert client.post(path, headers=operator, json=given).status_code == 403
     assert client.post(path, headers=supervisor, json={**given, "why": ""}).status_code == 422

@@ -375,6 +375,33 @@ def test_every_screen_shows_all_of_it(browser: Browser, sit: Any, size: tuple[in
     desk.leave()
 
 
+def test_a_person_promotes_a_bundle_that_waits(
+    device: LiveDevice, browser: Browser, tmp_path: Path, sit: Any
+) -> None:
+    other = LiveDevice(tmp_path / "other", colours=SHOWN, bundles="")
+    try:
+        new = packed(tmp_path, "third")
+        new_id = open_bundle(new).id
+        desk = Desk(other, browser, "sue")
+        browser.type("bundle", str(new))
+        assert desk.press("upload").startswith(f"Bundle taken: {new_id[:16]}")
+        browser.until(lambda: browser.element("promote").is_displayed())
+        other.until(lambda: other.status()["trial"]["compared"] >= 3, "nothing is compared")
+        browser.until(lambda: "readings beside the running one" in browser.text("health"))
+        assert other.status()["bundle"] != new_id
+        assert "reason" in desk.press("promote")
+        browser.type("why", "as good as the old one")
+        assert desk.press("promote").startswith(f"Chosen: {new_id[:16]}")
+        desk.wrote("bundle.chosen", "as good as the old one")
+        desk.wrote("bundle.promotion_asked", "as good as the old one")
+        other.until(lambda: other.status()["bundle"] == new_id, "it does not take over")
+        browser.until(lambda: not browser.element("promote").is_displayed())
+        assert other.rows("readings")[-1]["refused"] is False
+        desk.leave()
+    finally:
+        other.stop()
+
+
 @pytest.mark.parametrize("content", [b"a letter", b"PK\x03\x04 and no more"])
 def test_a_file_that_is_no_bundle_is_refused_by_its_own_name(
     device: LiveDevice, browser: Browser, sit: Any, tmp_path: Path, content: bytes

@@ -71,6 +71,8 @@ class BundleSwap:
         """What ran before the last take-over: still open, until the new one has proven itself."""
         self._since_swap = 0
         self._rejected: str | None = None
+        self.verdict = ""
+        """Why the newest candidate was rejected; empty where it was not."""
         self._looked_s = 0.0
         self._stamp: tuple[int, int] | None = None
 
@@ -78,6 +80,12 @@ class BundleSwap:
     def shadow(self) -> ShadowReport | None:
         """How the candidate compares so far; None without one."""
         return None if self._trial is None else self._trial.report
+
+    @property
+    def candidate(self) -> str | None:
+        """Id of the bundle that is tried; None without one. May be asked for by any thread."""
+        trial = self._trial
+        return None if trial is None else trial.runner.bundle.id
 
     def measure_all(self, frame: Frame) -> list[Reading]:
         """Measure a frame with the running bundle, and with the candidate beside it; see `Pipeline`.
@@ -163,6 +171,7 @@ class BundleSwap:
 
     def _open(self, bundle_id: str) -> None:
         self._end_trial()
+        self.verdict = ""
         future = self._executor.submit(self._open_runner, self._shelf.path(bundle_id))
         self._opening = (bundle_id, future)
 
@@ -217,6 +226,7 @@ class BundleSwap:
     def _reject(self, bundle_id: str, why: str, found: JsonValue = None) -> None:
         self._end_trial()
         self._rejected = bundle_id
+        self.verdict = f"{bundle_id[:16]} was rejected: {why}"
         state = self._shelf.state()
         if state.candidate == bundle_id:
             self._shelf.withdraw()

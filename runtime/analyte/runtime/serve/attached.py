@@ -9,6 +9,7 @@ from analyte.contract.profile import DeviceProfile
 from analyte.contract.sections.serve import ServeSection
 from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shelf import Shelf
+from analyte.runtime.bundles.swap import BundleSwap
 from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.control.standards import Standards
 from analyte.runtime.publish.status import PublisherStatus
@@ -54,6 +55,7 @@ class DevicePage:
         trail: Trail,
         recorder: Recorder,
         shelf: Shelf | None,
+        swap: BundleSwap | None,
         sent: Callable[[], PublisherStatus] | None,
     ) -> Tap:
         """Serve; return the source to measure from. Raises: InputError for TLS files."""
@@ -61,7 +63,7 @@ class DevicePage:
         standards = Standards(control, trail, lambda: running().bundle.manifest.label)
         instrument = DeviceInstrument(
             self._profile, self._where, store, running, control, standards, trail, recorder,
-            self.gate, tap, self.sink, shelf, sent,
+            self.gate, tap, self.sink, shelf, swap, sent,
         )  # fmt: skip
         self._log = SqliteReadingLog(store)
         keeper = Gatekeeper(self._tokens, 3600 * self._section.session_h)

@@ -23,6 +23,7 @@ from analyte.contract.reading import Reason
 from analyte.runtime.bundles.changes import BundleChanges, Person
 from analyte.runtime.bundles.runner import Runner
 from analyte.runtime.bundles.shelf import Shelf
+from analyte.runtime.bundles.swap import BundleSwap
 from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.control.standards import Standards, summary
 from analyte.runtime.device.clock import TIMESYNC, kernel_synchronised
@@ -35,6 +36,7 @@ from analyte.runtime.serve.instrument import (
     MqttStatus,
     RecalibrationWish,
     StandardStatus,
+    TrialStatus,
 )
 from analyte.runtime.store.protocol import Trail
 
@@ -66,6 +68,7 @@ class DeviceInstrument:
     tap: Tap
     sink: PageSink
     shelf: Shelf | None
+    swap: BundleSwap | None
     sent: Callable[[], PublisherStatus] | None
     """How sending over MQTT stands; None where nothing is sent."""
 
@@ -98,6 +101,8 @@ class DeviceInstrument:
             queue_depth=self.recorder.depth,
             drift={one.material.name: one.drift for one in found.materials if one.drift is not None},
             mqtt=None if self.sent is None else _mqtt(self.sent()),
+            trial=_trial(self.swap),
+            verdict="" if self.swap is None else self.swap.verdict,
             materials=[one.material.name for one in found.materials],
             features=features,
         )
@@ -193,6 +198,10 @@ class DeviceInstrument:
         bundle, _ = self._changes().install(path, Person(who, role), lambda text: None)
         return bundle.id
 
+    def promote(self, who: str, role: Role, why: str) -> str:
+        """See `Instrument`."""
+        return self._changes().promote(Person(who, role, why))
+
     def roll_back(self, who: str, role: Role, why: str) -> str:
         """See `Instrument`."""
         return self._changes().roll_back(Person(who, role, why))
@@ -220,4 +229,16 @@ def _mqtt(found: PublisherStatus) -> MqttStatus:
         connected=found.connected,
         waiting=found.waiting,
         remark=found.last_error or found.note,
+    )
+
+
+def _trial(swap: BundleSwap | None) -> TrialStatus | None:
+    if swap is None or (bundle := swap.candidate) is None or (found := swap.shadow) is None:
+        return None
+    return TrialStatus(
+        bundle=bundle,
+        compared=found.compared,
+        mean_difference=found.mean_difference,
+        largest=found.largest,
+        refused_by_new=found.refused_by_new,
     )

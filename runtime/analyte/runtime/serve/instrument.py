@@ -31,6 +31,20 @@ class MqttStatus(BaseModel):
     """What failed last, or what a person should know; else empty."""
 
 
+class TrialStatus(BaseModel):
+    """A new bundle beside the running one, on the same frames; differences: new minus old, label's unit."""
+
+    bundle: str
+    """Id, hexadecimal."""
+    compared: int
+    """Readings for which both gave a value."""
+    mean_difference: float
+    largest: float
+    """Absolute."""
+    refused_by_new: int
+    """Readings for which only the running one gave a value."""
+
+
 class DeviceStatus(BaseModel):
     """How the device is."""
 
@@ -64,6 +78,10 @@ class DeviceStatus(BaseModel):
     """Where the drift chart of each control material stands, in its s; only those that have one."""
     mqtt: MqttStatus | None = None
     """None where nothing is sent."""
+    trial: TrialStatus | None = None
+    """The bundle that is tried; None without one."""
+    verdict: str = ""
+    """Why the newest one that was tried was rejected; empty where it was not."""
     materials: list[str] = []
     """Control materials that may be run."""
     features: list[Feature] = []
@@ -170,6 +188,13 @@ class Instrument(Protocol):
         """Verify a packed bundle and try it beside the running one; return its id.
 
         Raises: RoleError, InputError, IntegrityError, UnavailableError, ParityError.
+        """
+        ...
+
+    def promote(self, who: str, role: Role, why: str) -> str:
+        """Have the bundle that is tried measure from now on; return its id.
+
+        Raises: RoleError; SettingsError where none is tried.
         """
         ...
 

@@ -62,6 +62,17 @@ async def upload(request: Request, person: Supervisor, name: FileName = "bundle.
     return Done(result=result)
 
 
+@router.post("/bundles/promote")
+def promote(request: Request, person: Supervisor, given: Why) -> Done:
+    """Have the bundle that is tried measure from now on."""
+    context = context_of(request)
+
+    def do() -> str:
+        return context.instrument.promote(person.name, person.role, given.why)
+
+    return Done(result=context.act(person, "bundle.promotion_asked", do, given.why))
+
+
 @router.post("/bundles/rollback")
 def roll_back(request: Request, person: Supervisor, given: Why) -> Done:
     """Go back to the bundle before."""

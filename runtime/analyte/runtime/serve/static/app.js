@@ -6,7 +6,7 @@ const RANK = ["viewer", "operator", "supervisor"];
 const KEPT = 200;
 const AGAIN_MS = 3000;
 const WAIT = "Please wait";
-const NEXT = { start: "stop", stop: "start", release: "rollback", "undo-recalibration": "recalibrate" };
+const NEXT = { start: "stop", stop: "start", release: "rollback", promote: "rollback", "undo-recalibration": "recalibrate" };
 const wells = new Map();
 const MOST_REFUSED = 12;
 let session, words, status, readings = [], refusals = [], newest = null, arrived = 0, heard = 0;
@@ -156,6 +156,9 @@ function showStatus(answer) {
   if (status.mqtt) rows["MQTT"] = `${status.mqtt.connected ? "connected" : "not connected"}, ${status.mqtt.waiting} wait${status.mqtt.remark ? ": " + status.mqtt.remark : ""}`;
   const drift = Object.entries(status.drift).map(([name, s]) => `${name} ${s.toFixed(1)} s`);
   if (drift.length) rows["Drift of controls"] = drift.join(", ");
+  const tried = status.trial;
+  if (tried) rows["New bundle, tried"] = `${tried.bundle.slice(0, 16)}: ${tried.compared} readings beside the running one, on average ${tried.mean_difference.toPrecision(2)} ${status.unit} apart, at most ${tried.largest.toPrecision(2)}; ${tried.refused_by_new} refused`;
+  else if (status.verdict) rows["New bundle"] = status.verdict;
   at("health").replaceChildren();
   for (const [name, text] of Object.entries(rows)) { add(at("health"), "dt", name); add(at("health"), "dd", text); }
   const late = status.frame_age_s !== null && status.frame_age_s > status.max_age_s;
@@ -168,6 +171,7 @@ function showStatus(answer) {
     for (const name of status.materials) add(at("material"), "option", name);
   }
   at("known-unit").textContent = `(${status.unit})`;
+  at("promote").hidden = !status.trial;
   at("rollback").hidden = !can("bundle");
   at("upload").parentElement.hidden = !can("bundle");
   for (const part of document.querySelectorAll("[data-least]"))
@@ -278,6 +282,8 @@ function act(id, path, body, done) {
       const blob = given instanceof Blob;
       const answer = await post(blob ? `${path}?name=${encodeURIComponent(given.name)}` : path, given, blob ? "application/octet-stream" : undefined);
       showStatus(await ask("/api/v1/status"));
+      // The part with the button may be gone by what it did.
+      if (at("said").closest("[hidden]")) at("now").append(at("said"));
       if (!at("control").hidden) await showControls();
       if (!at("standards").hidden) await showStandards();
       // A button that is gone must not take the keyboard's place with it.
@@ -317,6 +323,7 @@ async function begin() {
   act("measure-standard", "/api/v1/standards", standard, "Standard");
   act("recalibrate", "/api/v1/recalibrations", recalibration, "Recalibrated");
   act("undo-recalibration", "/api/v1/recalibrations/undo", () => why("calibrate-why"), "Taken back");
+  act("promote", "/api/v1/bundles/promote", () => why(), "Chosen");
   act("rollback", "/api/v1/bundles/rollback", () => why(), "Went back to");
   act("upload", "/api/v1/bundles", file, "Bundle taken");
   at("material").addEventListener("change", showControls);
