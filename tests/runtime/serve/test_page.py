@@ -13,6 +13,7 @@ import pytest
 
 from analyte.contract.event import Role
 from analyte.contract.sections.serve import ServeSection
+from analyte.runtime.serve.instrument import TrialStatus
 from analyte.runtime.serve.tokens import TokenFile
 from runtime.serve.browser import By, Page
 from runtime.serve.fake import FakeInstrument, fake_context, some_readings
@@ -26,8 +27,13 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 
 def test_every_action_of_the_page_reaches_the_device(page: Page, tmp_path: Path) -> None:
+    device = cast(FakeInstrument, page.context.instrument)
+    device.trial = TrialStatus(
+        bundle="cd" * 32, compared=9, mean_difference=0.1, largest=0.2, refused_by_new=0
+    )
     page.open()
-    done = cast(FakeInstrument, page.context.instrument).calls
+    assert "9 readings beside the running one, on average 0.10 mg/L apart" in page.text("health")
+    done = device.calls
     packed = tmp_path / "new.zip"
     packed.write_bytes(b"PK")
     page.click("rollback")
@@ -42,7 +48,7 @@ def test_every_action_of_the_page_reaches_the_device(page: Page, tmp_path: Path)
     page.type("bundle", str(packed))
     actions = {"stop": "stop", "start": "start", "measure": "measure", "run-control": "control low",
                "release": "release", "measure-standard": "standard 50", "recalibrate": "offset s0",
-               "undo-recalibration": "undo", "rollback": "roll back",
+               "undo-recalibration": "undo", "promote": "promote", "rollback": "roll back",
                "upload": "upload"}  # fmt: skip
     for button, call in actions.items():
         page.until(lambda button=button: page.driver.find_element(By.ID, button).is_enabled())

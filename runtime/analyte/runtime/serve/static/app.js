@@ -276,7 +276,8 @@ function act(id, path, body, done) {
     const held = document.activeElement === at(id);
     // Said where the person looks, which on a phone is far from the value.
     at(id).closest("section").append(at("said"));
-    say(WAIT, true);
+    say(WAIT);
+    at("said").className = "wait";
     try {
       const given = body ? body() : undefined;
       const blob = given instanceof Blob;
