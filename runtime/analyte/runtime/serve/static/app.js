@@ -233,6 +233,8 @@ async function catchUp() {
   if (meanwhile) return;
   meanwhile = [];
   try {
+    // The device may have been started anew: then its word for forged requests is another one.
+    session = await ask("/api/v1/session");
     const [kept, refused] = await Promise.all([ask(`/api/v1/readings?limit=${KEPT}`), ask(`/api/v1/readings?refused=true&limit=${MOST_REFUSED}`)]);
     const newer = (known) => { const ids = new Set(known.map((one) => one.id)); return meanwhile.filter((one) => !ids.has(one.id)); };
     readings = [...kept.readings.reverse(), ...newer(kept.readings)].slice(-KEPT);
@@ -247,10 +249,8 @@ async function catchUp() {
 
 function listen() {
   const stream = new EventSource("/api/v1/events");
-  // The device may have been started anew: then its word for forged requests is another one.
   stream.addEventListener("open", async () => {
     try {
-      session = await ask("/api/v1/session");
       await catchUp();
     } catch (error) { say(error.message); }
   });
