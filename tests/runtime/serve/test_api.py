@@ -104,6 +104,14 @@ def test_a_time_that_is_not_one_moment_is_refused(time: str) -> None:
     assert client.get("/api/v1/readings?since=2026-01-01T08:00:00Z").status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/api/v1/readings", "/api/v1/readings.csv"])
+def test_a_mistyped_filter_is_refused(tokens: Path, path: str) -> None:
+    client, headers = client_of(fake_context(tokens)), bearer(tokens, Role.VIEWER)
+    answer = client.get(f"{path}?sinze=2026-01-01T00:00:00Z", headers=headers)
+    assert answer.status_code == 422
+    assert "sinze" in answer.json()["detail"]
+
+
 def test_an_expired_and_a_removed_token_are_refused(tokens: Path) -> None:
     expired = bearer(tokens, Role.VIEWER, datetime(2020, 1, 1, tzinfo=UTC))
     good = bearer(tokens, Role.OPERATOR)

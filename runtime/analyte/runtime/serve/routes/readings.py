@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi import Path as InPath
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.responses import Response, StreamingResponse
 
 from analyte.contract.reading import Flag, Reason
@@ -66,42 +66,49 @@ def _iso(text: object) -> object:
 Time = Annotated[AwareDatetime, BeforeValidator(_iso, json_schema_input_type=AwareDatetime)]
 
 
-def chosen(
-    since: Time | None = None,
-    until: Time | None = None,
-    refused: bool | None = None,
-    reason: Reason | None = None,
-    flag: Flag | None = None,
-    site: Annotated[str | None, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]*$")] = None,
-) -> ReadingFilter:
-    """Return the filter of a query."""
-    return ReadingFilter(_utc(since), _utc(until), refused, reason, flag, site)
+class Wanted(BaseModel):
+    """Which readings. A key that is mistyped is refused: the list would not be what was asked for."""
+
+    model_config = ConfigDict(extra="forbid")
+    since: Time | None = None
+    until: Time | None = None
+    refused: bool | None = None
+    reason: Reason | None = None
+    flag: Flag | None = None
+    site: Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_-]*$")] | None = None
+
+    def filter(self) -> ReadingFilter:
+        """Return what the store is asked for. Raises: HTTPException 422 for a time beyond the calendar."""
+        return ReadingFilter(
+            _utc(self.since), _utc(self.until), self.refused, self.reason, self.flag, self.site
+        )
 
 
-Chosen = Annotated[ReadingFilter, Depends(chosen)]
+class WantedPage(Wanted):
+    """The same, and which page of them."""
+
+    before: Annotated[int, Field(ge=1, le=_MOST)] | None = None
+    limit: Annotated[int, Field(ge=1, le=_PAGE)] = 100
+
+
 ReadingId = Annotated[str, InPath(max_length=64, pattern=r"^[A-Za-z0-9-]+$")]
 
 
 @router.get("/readings", response_model=ReadingPage)
-def readings(
-    request: Request,
-    wanted: Chosen,
-    before: Annotated[int | None, Field(ge=1, le=_MOST)] = None,
-    limit: Annotated[int, Field(ge=1, le=_PAGE)] = 100,
-) -> Response:
+def readings(request: Request, wanted: Annotated[WantedPage, Query()]) -> Response:
     """Return readings, newest first."""
-    found = context_of(request).newest(wanted, before, limit)
-    cursor = str(found[-1].sequence) if len(found) == limit else "null"
+    found = context_of(request).newest(wanted.filter(), wanted.before, wanted.limit)
+    cursor = str(found[-1].sequence) if len(found) == wanted.limit else "null"
     # The store keeps JSON: a hundred pages ask often, and to read and write it anew is most of the work.
     listed = ",".join(f'{{"sequence":{one.sequence},{one.json[1:]}' for one in found)
     return Response(f'{{"readings":[{listed}],"next_before":{cursor}}}', media_type="application/json")
 
 
 @router.get("/readings.csv", response_class=CsvResponse)
-def readings_csv(request: Request, wanted: Chosen) -> StreamingResponse:
+def readings_csv(request: Request, wanted: Annotated[Wanted, Query()]) -> StreamingResponse:
     """Return readings as CSV, newest first; the columns of ``analyte log export``."""
     headers = {"content-disposition": 'attachment; filename="readings.csv"'}
-    return CsvResponse(_csv(context_of(request), wanted), headers=headers)
+    return CsvResponse(_csv(context_of(request), wanted.filter()), headers=headers)
 
 
 def _csv(context: Context, wanted: ReadingFilter) -> Iterator[bytes]:
