@@ -101,6 +101,10 @@ ATTACKS = {
         ["INSERT INTO events SELECT -7, hash, previous, 'new', at, who, what, json FROM events LIMIT 1"],
         -7,
     ),
+    "trigger that drops refusals": (
+        ["CREATE TRIGGER another BEFORE INSERT ON readings WHEN NEW.refused BEGIN SELECT RAISE(IGNORE); END"],
+        0,
+    ),
     "flag before the first": (["INSERT INTO flags VALUES (0, 'focus', 0, NULL, 'A3')"], 0),
     "flag taken": (["DELETE FROM flags WHERE sequence = 6"], 6),
     "flag given": (["INSERT INTO flags VALUES (7, 'focus', 0, NULL, 'A3')"], 7),

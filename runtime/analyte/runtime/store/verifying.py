@@ -170,7 +170,7 @@ class _Walk:
     def run(self) -> None:
         query = self._connection.execute
         self._spans = {span: (first, last) for span, first, last in query("SELECT * FROM spans")}
-        self._note_triggers()
+        self._check_triggers()
         events = query(
             f"SELECT sequence, hash, json, previous, {EVENT_COLUMNS} FROM events ORDER BY sequence"
         )
@@ -356,12 +356,14 @@ class _Walk:
             raise _Problem(sequence, "its time of capture lies outside what the table of spans says")
         return flag
 
-    def _note_triggers(self) -> None:
+    def _check_triggers(self) -> None:
         found = {
             row[0] for row in self._connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
         }
         if not found >= set(TRIGGERS):
             self._found.notes.append("a trigger that keeps the store append-only was removed or altered")
+        if found - set(TRIGGERS):
+            raise _Problem(0, "a trigger of somebody else may alter or drop what the daemon stores")
 
     def _note_unsigned(self) -> None:
         found = self._found
