@@ -98,3 +98,18 @@ def test_a_key_that_cannot_sign(tmp_path: Path, file: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         run(profile, store, measure)
     assert not store.exists()
+
+
+def test_what_a_new_receiver_waits_for_is_not_deleted(tmp_path: Path) -> None:
+    profile, store = write_profile(tmp_path / "p.toml"), tmp_path / "r.sqlite"
+    fill(store, [varied(number) for number in range(1540)])
+    with profile.open("a") as file:
+        file.write('\n[storage]\nkeep_days = 1\n[mqtt]\nhost = "127.0.0.1"\n')
+
+    def wait(session: Session) -> None:
+        while not any("mqtt" in line for line in said):
+            assert not session.store.events(DELETED)
+
+    said: list[str] = []
+    with recorded_session(load_profile(profile), profile, store, {"bundle": "b1"}, said.append) as session:
+        wait(session)

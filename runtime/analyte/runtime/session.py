@@ -13,6 +13,7 @@ from analyte.contract.event import JsonValue
 from analyte.contract.profile import DeviceProfile
 from analyte.contract.redaction import redact
 from analyte.runtime.store.heads import load_signer
+from analyte.runtime.store.outbox import SqliteOutbox
 from analyte.runtime.store.retention import Retention, Rules
 from analyte.runtime.store.rows import device_event
 from analyte.runtime.store.sqlite import SqliteStore
@@ -50,6 +51,9 @@ def recorded_session(
     try:
         new: dict[str, JsonValue] = {**ran, "profile_sha256": hashlib.sha256(where.read_bytes()).hexdigest()}
         store.add(device_event("daemon.started", now_s=store.clock.wall(), new=new))
+        if profile.mqtt is not None:
+            # Before anything is deleted: the thread that sends may open its outbox later.
+            SqliteOutbox(path).close()
         if retention.rules.any:
             retention.start()
         yield session

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
@@ -11,7 +12,8 @@ from typing import cast
 import pytest
 from fastapi.testclient import TestClient
 
-from analyte.contract.event import Role
+from analyte.contract.errors import OutputError
+from analyte.contract.event import Event, Role
 from analyte.contract.reading import Flag, Reason
 from analyte.runtime.serve.app import create_app
 from analyte.runtime.serve.context import Context
@@ -65,6 +67,20 @@ def test_an_action_takes_an_operator_and_is_written_down(tokens: Path, path: str
     assert client.post(path, headers=operator).status_code == 200
     (event,) = cast(FakeTrail, context.trail).kept
     assert (event.who, event.role) == ("operator-x", Role.OPERATOR)
+
+
+class FullTrail(FakeTrail):
+    def add(self, event: Event) -> None:
+        raise OutputError("the disk is full")
+
+
+def test_what_cannot_be_recorded_is_not_done(tokens: Path) -> None:
+    context = replace(fake_context(tokens), trail=FullTrail())
+    operator = bearer(tokens, Role.OPERATOR)
+    for path in ("/api/v1/start", "/api/v1/stop", "/api/v1/measure"):
+        answer = client_of(context).post(path, headers=operator)
+        assert answer.status_code == 507
+    assert not cast(FakeInstrument, context.instrument).calls
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -145,6 +146,18 @@ def test_a_crash_between_announcing_and_deleting(path: Path, monkeypatch: pytest
         sweep(store, DAY)
     assert "id-50" in kept(path)
     assert verify_store(path, heads_path(path)).passed
+    held = path.with_name("held.sqlite")
+    shutil.copy(path, held)
+    shutil.copy(heads_path(path), heads_path(held))
+    with opened(held) as store:
+        store.add(placed(iso(START_S), "kim", "complaint 17", iso(START_S + 3600.0), None))
+        sweep(store, DAY)
+    assert kept(held)[0] == "id-60"
+    assert verify_store(held, heads_path(held)).passed
+    altered = path.with_name("altered.sqlite")
+    shutil.copy(path, altered)
+    alter(altered, "UPDATE readings SET json = replace(json, 'dye', 'die') WHERE sequence = 60")
+    assert verify_store(altered, heads_path(path)).bad_sequence == 60
     with opened(path) as store:
         sweep(store, DAY)
         assert len(store.events(DELETED)) == 1
@@ -164,6 +177,13 @@ def test_a_clock_that_jumped_forward_makes_nothing_old(path: Path) -> None:
     assert kept(path)[0] == "id-99"
 
 
+COPY = (
+    "INSERT INTO readings SELECT {0}, hash, 'new', captured_at, value, unit, refused, reason, bundle, site,"
+    " json FROM readings WHERE sequence = 300"
+)
+"""Puts a reading among the deleted ones."""
+
+
 @pytest.mark.parametrize(
     ("attack", "place"),
     [
@@ -172,6 +192,10 @@ def test_a_clock_that_jumped_forward_makes_nothing_old(path: Path) -> None:
         ("DELETE FROM readings WHERE sequence = 109", 109),
         ("UPDATE readings SET json = replace(json, 'dye', 'die') WHERE sequence = 109", 109),
         ("UPDATE retention SET up_to = 200", 200),
+        (COPY.format(50), 50),
+        (COPY.format(108), 108),
+        (COPY.format(0), 0),
+        ("INSERT INTO flags VALUES (50, 'focus', 0, NULL, 'A1')", 50),
     ],
 )
 def test_what_was_kept_is_still_guarded(path: Path, attack: str, place: int) -> None:

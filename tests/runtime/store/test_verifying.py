@@ -91,6 +91,21 @@ ATTACKS = {
         31,
     ),
     "emptied": (["DELETE FROM events", "DELETE FROM readings", "DELETE FROM flags", "DELETE FROM spans"], 1),
+    "before the first": ([COPY.replace("SELECT 5", "SELECT 0")], 0),
+    "far before the first": ([COPY.replace("SELECT 5", "SELECT -7")], -7),
+    "event before the first": (
+        ["INSERT INTO events SELECT 0, hash, previous, 'new', at, who, what, json FROM events LIMIT 1"],
+        0,
+    ),
+    "event far before the first": (
+        ["INSERT INTO events SELECT -7, hash, previous, 'new', at, who, what, json FROM events LIMIT 1"],
+        -7,
+    ),
+    "trigger that drops refusals": (
+        ["CREATE TRIGGER another BEFORE INSERT ON readings WHEN NEW.refused BEGIN SELECT RAISE(IGNORE); END"],
+        0,
+    ),
+    "flag before the first": (["INSERT INTO flags VALUES (0, 'focus', 0, NULL, 'A3')"], 0),
     "flag taken": (["DELETE FROM flags WHERE sequence = 6"], 6),
     "flag given": (["INSERT INTO flags VALUES (7, 'focus', 0, NULL, 'A3')"], 7),
     "flag of nothing": (["INSERT INTO flags VALUES (99, 'focus', 0, NULL, 'A3')"], 99),

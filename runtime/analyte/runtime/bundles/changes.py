@@ -82,8 +82,9 @@ class BundleChanges:
                 where=self._shelf.folder,
                 fix="Name the one that is meant: analyte bundle installed lists them",
             )
-        self._shelf.activate(chosen)
+        self._shelf.demand(chosen)
         self._note("bundle.chosen", person, before.active, chosen)
+        self._shelf.activate(chosen)
         return chosen
 
     def roll_back(self, person: Person) -> str:
@@ -92,10 +93,13 @@ class BundleChanges:
         Returns: its id. Raises: RoleError; SettingsError where there is none; OutputError.
         """
         demand(person.role, Role.SUPERVISOR, "going back to another bundle")
-        before = self._shelf.state().active
-        chosen = self._shelf.roll_back()
-        self._note("bundle.chosen", person, before, chosen)
-        return chosen
+        before = self._shelf.state()
+        if before.previous is None:
+            raise SettingsError("there is no bundle to go back to", where=self._shelf.folder)
+        self._shelf.demand(before.previous)
+        self._note("bundle.chosen", person, before.active, before.previous)
+        self._shelf.activate(before.previous)
+        return before.previous
 
     def _demand_alike(self, bundle: Bundle, running: str, given: Path, report: Callable[[str], None]) -> None:
         """Refuse a bundle of another analyte or unit than the running one's. Raises: InputError."""

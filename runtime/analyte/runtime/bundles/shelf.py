@@ -123,7 +123,7 @@ class Shelf:
     def propose(self, bundle_id: str) -> None:
         """Say that a bundle is to be tried. Raises: SettingsError when it is not kept, OutputError."""
         with self._changing():
-            self._demand(bundle_id)
+            self.demand(bundle_id)
             self._write(replace(self.state(), candidate=bundle_id))
 
     def withdraw(self) -> None:
@@ -153,7 +153,7 @@ class Shelf:
 
     def remove(self, bundle_id: str) -> None:
         """Remove a bundle that is neither run nor the way back. Raises: SettingsError, OutputError."""
-        self._demand(bundle_id)
+        self.demand(bundle_id)
         roles = [name for name, one in asdict(self.state()).items() if one == bundle_id]
         if roles:
             raise SettingsError("the bundle is in use", where=self.path(bundle_id), got=", ".join(roles))
@@ -163,7 +163,7 @@ class Shelf:
             raise from_os_error(error, self.path(bundle_id)) from error
 
     def _activate(self, bundle_id: str) -> None:
-        self._demand(bundle_id)
+        self.demand(bundle_id)
         state = self.state()
         previous = state.previous if state.active == bundle_id else state.active
         self._write(ShelfState(active=bundle_id, previous=previous))
@@ -179,7 +179,8 @@ class Shelf:
         except OSError as error:
             raise from_os_error(error, path) from error
 
-    def _demand(self, bundle_id: str) -> None:
+    def demand(self, bundle_id: str) -> None:
+        """Refuse an id of which no bundle is kept. Raises: SettingsError."""
         if not _ID.fullmatch(bundle_id) or not self.path(bundle_id).is_file():
             raise SettingsError(
                 "no such bundle on the device",

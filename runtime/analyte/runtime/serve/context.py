@@ -52,13 +52,18 @@ class Context:
         self.trail.add(Event(at, person.name, person.role, what, redact(why), None, new, str(uuid.uuid4())))
 
     def act(self, person: Person, what: str, do: Callable[[], str | None], why: str = "") -> str:
-        """Do what a person asked for, and record it with its outcome. Raises: what ``do`` raises."""
+        """Record what a person asked for, do it, and record what came of it, if anything.
+
+        What cannot be recorded is not done. Raises: OutputError, IntegrityError; what ``do`` raises.
+        """
+        self.note(person, what, why)
         try:
             result = do() or ""
         except AnalyteError as error:
             self.note(person, f"{what}_failed", why, error.line())
             raise
-        self.note(person, what, why, result)
+        if result:
+            self.note(person, f"{what}_done", why, result)
         return result
 
 

@@ -209,6 +209,9 @@ def _contents(connection: sqlite3.Connection, done: int, up_to: int, hash_: byte
 def _delete_batch(connection: sqlite3.Connection) -> bool:
     """Delete some of what was announced; return whether there may be more."""
     up_to = announced(connection)
+    # Somebody may have said so since.
+    if (held := first_held(connection)) is not None:
+        up_to = min(up_to, held - 1)
     row = connection.execute(
         "SELECT max(sequence), count(*) FROM (SELECT sequence FROM readings WHERE sequence <= ?"
         " ORDER BY sequence LIMIT ?)",

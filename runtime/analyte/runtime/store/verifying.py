@@ -170,26 +170,20 @@ class _Walk:
     def run(self) -> None:
         query = self._connection.execute
         self._spans = {span: (first, last) for span, first, last in query("SELECT * FROM spans")}
-        self._note_triggers()
+        self._check_triggers()
         events = query(
             f"SELECT sequence, hash, json, previous, {EVENT_COLUMNS} FROM events ORDER BY sequence"
         )
         event = self._anchor(events)
-        readings = query(
-            f"SELECT sequence, hash, json, {READING_COLUMNS} FROM readings WHERE sequence > ?"
-            " ORDER BY sequence",
-            (self._found.deleted_up_to,),
-        )
-        flags = query(
-            "SELECT sequence, flag, refused, reason, site FROM flags WHERE sequence > ?"
-            " ORDER BY sequence, flag",
-            (self._found.deleted_up_to,),
-        )
+        readings = query(f"SELECT sequence, hash, json, {READING_COLUMNS} FROM readings ORDER BY sequence")
+        flags = query("SELECT sequence, flag, refused, reason, site FROM flags ORDER BY sequence, flag")
+        reading, flag = self._remainder(readings, flags)
         total = query(
             "SELECT coalesce(max(sequence), 0) FROM (SELECT max(sequence) AS sequence FROM readings"
             " UNION ALL SELECT max(sequence) FROM events)"
         ).fetchone()[0]
-        self._merge(event, events, readings, flags, max(1, total - self._found.deleted_up_to))
+        total = max(1, total - self._found.deleted_up_to)
+        self._merge(event, events, reading, readings, flag, flags, total)
         beyond = max(self._heads.by_sequence, default=0)
         if beyond > self._found.last:
             at = self._heads.by_sequence[beyond][0].at
@@ -220,6 +214,7 @@ class _Walk:
             raise _Problem(stored, f"readings were marked as deleted up to here; the last event says {up_to}")
         digest = EventDigest()
         for row in events:
+            self._refuse_before_the_first(row)
             if _int(row[0]) > up_to:
                 self._end_of_anchor(new, digest)
                 return row
@@ -240,16 +235,63 @@ class _Walk:
             raise _Problem(up_to, "the events before are not those that were kept when readings were deleted")
         self._previous = bytes.fromhex(str(new.get("hash")))
 
+    def _remainder(self, readings: Iterator[Row], flags: Iterator[Row]) -> tuple[Row | None, Row | None]:
+        """Check the readings that were announced as deleted and are still there, because of a crash or of a
+        hold: they are the end of what was announced, and hang together. Return the first reading and the
+        first flag after them.
+        """
+        reading, flag = next(readings, None), next(flags, None)
+        for row in (reading, flag):
+            self._refuse_before_the_first(row)
+        up_to, anchor = self._found.deleted_up_to, self._previous
+        if reading is not None and _int(reading[0]) <= up_to:
+            first = _int(reading[0])
+            events = self._connection.execute(
+                f"SELECT sequence, hash, json, previous, {EVENT_COLUMNS} FROM events"
+                " WHERE sequence BETWEEN ? AND ? ORDER BY sequence",
+                (first - 1, up_to),
+            )
+            event = next(events, None)
+            self._previous = GENESIS
+            if event is not None and _int(event[0]) < first:
+                self._previous, event = _bytes(event[1]), next(events, None)
+            elif first > 1:
+                # Its hash hangs on a row that is gone; the row behind hangs on its hash.
+                self._previous = b""
+                self._found.notes.append(
+                    f"readings {first} to {up_to} were announced as deleted and are still there; nothing "
+                    f"proves what reading {first} says"
+                )
+            for expected in range(first, up_to + 1):
+                if event is not None and event[0] == expected:
+                    self._check_event(event, self._previous)
+                    self._previous, event = _bytes(event[1]), next(events, None)
+                elif reading is not None and reading[0] == expected:
+                    flag = self._check_reading(reading, flags, flag)
+                    self._previous, reading = _bytes(reading[1]), next(readings, None)
+                else:
+                    raise _Problem(expected, "is missing among readings that were announced as deleted")
+            if self._previous != anchor:
+                raise _Problem(up_to, "is not the reading that was announced as the last one deleted")
+        if flag is not None and _int(flag[0]) <= up_to:
+            raise _Problem(_int(flag[0]), "has a flag in the table, but there is no such reading")
+        return reading, flag
+
+    def _refuse_before_the_first(self, row: Row | None) -> None:
+        if row is not None and _int(row[0]) < 1:
+            raise _Problem(_int(row[0]), "stands before the first row of the chain")
+
     def _merge(
         self,
         event: Row | None,
         events: Iterator[Row],
+        reading: Row | None,
         readings: Iterator[Row],
+        flag: Row | None,
         flags: Iterator[Row],
         total: int,
     ) -> None:
         expected = self._found.deleted_up_to
-        reading, flag = next(readings, None), next(flags, None)
         self._found.first = expected + 1 if event is not None or reading is not None else 0
         while event is not None or reading is not None:
             expected += 1
@@ -290,7 +332,8 @@ class _Walk:
     def _check_reading(self, row: Row, flags: Iterator[Row], flag: Row | None) -> Row | None:
         """Check a reading and its flags; return the flag that follows."""
         sequence, hash_, text = _int(row[0]), row[1], str(row[2])
-        if link(self._previous, sequence, Kind.READING, text.encode()) != hash_:
+        is_proved = not self._previous or link(self._previous, sequence, Kind.READING, text.encode()) == hash_
+        if not is_proved:
             raise _Problem(sequence, "the reading or its place in the chain was altered")
         try:
             fields = json.loads(text)
@@ -313,12 +356,14 @@ class _Walk:
             raise _Problem(sequence, "its time of capture lies outside what the table of spans says")
         return flag
 
-    def _note_triggers(self) -> None:
+    def _check_triggers(self) -> None:
         found = {
             row[0] for row in self._connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
         }
         if not found >= set(TRIGGERS):
             self._found.notes.append("a trigger that keeps the store append-only was removed or altered")
+        if found - set(TRIGGERS):
+            raise _Problem(0, "a trigger of somebody else may alter or drop what the daemon stores")
 
     def _note_unsigned(self) -> None:
         found = self._found
