@@ -74,7 +74,7 @@ class Desk:
 
     def wrote(self, what: str, why: str = "") -> dict[str, Any]:
         """Return the one line that the trail has of this, by this person and for this reason."""
-        (found,) = self.written(what)
+        (found,) = (one for one in self.written(what) if one["what"] == what)
         assert (found["who"], found["role"], found["why"]) == (self.who, self.role, why)
         return found
 
@@ -261,7 +261,7 @@ def test_a_new_bundle_is_tried_takes_over_and_the_way_back(
     browser.type("bundle", str(new))
     assert desk.press("upload").startswith(f"Bundle taken: {new_id[:16]}")
     desk.wrote("bundle.installed")
-    assert desk.wrote("bundle.uploaded")["new"] == new_id
+    assert desk.wrote("bundle.upload_asked_done")["new"] == new_id
     device.until(lambda: device.status()["bundle"] == new_id, "the bundle does not take over")
     browser.until(lambda: new_id[:16] in browser.text("health"))
     (promoted,) = desk.written("bundle.promoted")
@@ -414,7 +414,7 @@ def test_a_file_that_is_no_bundle_is_refused_by_its_own_name(
     assert said.startswith("ma lettre é.zip: ")
     assert "/" not in said
     assert not desk.well
-    found = desk.wrote("bundle.uploaded_failed")
+    found = desk.wrote("bundle.upload_asked_failed")
     assert "ma lettre é.zip" in found["new"]
     assert "/tmp" not in found["new"]
     assert desk.written("bundle.installed") == []

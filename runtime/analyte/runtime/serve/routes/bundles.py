@@ -54,7 +54,7 @@ async def upload(request: Request, person: Supervisor, name: FileName = "bundle.
         with os.fdopen(number, "wb") as file:
             async for piece in request.stream():
                 file.write(piece)
-        result = await run_in_threadpool(context.act, person, "bundle.uploaded", do)
+        result = await run_in_threadpool(context.act, person, "bundle.upload_asked", do)
     except ClientDisconnect as error:
         raise HTTPException(413, "The body is too large or was cut off.") from error
     finally:
