@@ -149,8 +149,11 @@ def read_heads(path: Path) -> Iterator[Head | None]:
         raise from_os_error(error, path) from error
 
 
-def last_head(path: Path) -> Head | None:
-    """Return the farthest head among the last lines of the file; None where there is none."""
+def last_head(path: Path, signer: Signer | None = None) -> Head | None:
+    """Return the farthest head among the last lines of the file; None where there is none.
+
+    ``signer``: only heads of this key, their signatures checked. Raises: OutputError.
+    """
     try:
         with path.open("rb") as file:
             file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
@@ -159,4 +162,7 @@ def last_head(path: Path) -> Head | None:
         return None
     except OSError as error:
         raise from_os_error(error, path) from error
+    if signer is not None:
+        key = signer(b"").key
+        found = [head for head in found if head.key == key and head.is_signed_well()]
     return max(found, key=lambda head: head.sequence, default=None)

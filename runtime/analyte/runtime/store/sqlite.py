@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from analyte.contract.errors import AnalyteError, OutputError
-from analyte.contract.event import Event
+from analyte.contract.event import Event, JsonValue
 from analyte.contract.reading import Reading
 from analyte.runtime.store.connecting import in_words, transaction
 from analyte.runtime.store.heads import Head, Signer, append_head, heads_path, last_head, make_head
+from analyte.runtime.store.lost_heads import HEADS_LOST, lost_heads
 from analyte.runtime.store.opening import check_end, open_file
 from analyte.runtime.store.protocol import StoredEvent
 from analyte.runtime.store.rows import device_event, event_from_json
@@ -57,6 +58,7 @@ class SqliteStore:
         self.path = path
         self.clock = clock or ClockWatch()
         self._signer = signer
+        self._report = report
         self._lock = threading.RLock()
         self._heads = heads_path(path)
         self._head = last_head(self._heads)
@@ -136,8 +138,22 @@ class SqliteStore:
             with transaction(self._open()):
                 self._writer.seek()
                 self._record_jump((newest, iso(now_s)))
+        self._record_lost_heads()
         self._writer.seek()
         self._write_head()
+
+    def _record_lost_heads(self) -> None:
+        """Say for good that the rows so far may not be what was stored, before a new head covers them."""
+        with transaction(connection := self._open()):
+            self._writer.seek()
+            signed = self._head if self._signer is None else last_head(self._heads, self._signer)
+            why = lost_heads(connection, self._writer.sequence, signed, by_key=self._signer is not None)
+            if why:
+                last: JsonValue = {"rows_up_to": self._writer.sequence}
+                event = device_event(HEADS_LOST, now_s=self.clock.wall(), why=why, new=last)
+                self._writer.add_event(event)
+        if why:
+            self._report(f"{self.path}: {why}")
 
     def _record_jump(self, jump: tuple[str, str] | None) -> None:
         if jump is not None:

@@ -13,6 +13,7 @@ from analyte.contract.signature import PublicKey
 from analyte.runtime.store.chain import GENESIS, EventDigest, Kind, link
 from analyte.runtime.store.connecting import connect_to_read, in_words
 from analyte.runtime.store.heads import Head, read_heads
+from analyte.runtime.store.lost_heads import MOST_UNSIGNED, receiver_beyond, remarks
 from analyte.runtime.store.rows import (
     EVENT_COLUMNS,
     READING_COLUMNS,
@@ -24,10 +25,6 @@ from analyte.runtime.store.rows import (
 from analyte.runtime.store.schema import SPAN_BITS, TRIGGERS
 
 Row = tuple[object, ...]
-
-MOST_UNSIGNED = 5000
-"""Rows at the end that a store with a key may hold unsigned: more than lie between two heads of a device that
-is running or was killed."""
 
 
 @dataclass(slots=True)
@@ -191,6 +188,10 @@ class _Walk:
                 self._found.last + 1, f"is missing: the chain was cut off; the head of {at} reached {beyond}"
             )
         self._note_unsigned()
+        self._found.notes += remarks(self._connection)
+        received = receiver_beyond(self._connection, self._found.last)
+        if received:
+            raise _Problem(self._found.last + 1, received)
         # An index that was altered would hide a reading from a page.
         fits = query("PRAGMA integrity_check(1)").fetchone()[0]
         if fits != "ok":
