@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.responses import Response
@@ -24,6 +25,8 @@ class Client:
     loop: asyncio.AbstractEventLoop
     queue: asyncio.Queue[bytes | None]
     """What it has to be sent; None is the end."""
+    still: Callable[[], bool] = lambda: True
+    """Whether it may still listen."""
 
     def give(self, data: bytes) -> bool:
         """Line data up; return whether there was room."""
@@ -95,9 +98,12 @@ class Broker:
                 client.end()
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give a sign of life to who has nothing to read."""
+        """Give a sign of life to who has nothing to read, and send away who may listen no more."""
         for client in self._of(loop):
-            if client.queue.empty():
+            if not client.still():
+                self.leave(client)
+                client.end()
+            elif client.queue.empty():
                 client.give(_HERE)
         loop.call_later(_BEAT_S, self._beat, loop)
 

@@ -74,20 +74,33 @@ class Guard:
         if scope["path"] in PUBLIC:
             scope["analyte.person"] = keeper.local()
             return None
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        by_token = scheme.lower() == "bearer"
-        if by_token and keeper.local() is None:
-            if keeper.tries.full(address):
-                return 429, "Too many wrong tokens. Wait a minute."
-            person = keeper.of_token(token.strip())
-            if person is None:
-                keeper.tries.count(address)
-        else:
-            key = Request(scope).cookies.get(COOKIE, "")
-            person = keeper.local() or (keeper.of_session(key) if key else None)
+        by_token = keeper.local() is None and _token(headers) is not None
+        if by_token and keeper.tries.full(address):
+            return 429, "Too many wrong tokens. Wait a minute."
+        person = self._person(scope)
         if person is None:
+            if by_token:
+                keeper.tries.count(address)
             return 401, "Sign in, or send a token: it is missing, wrong or expired."
+        scope["analyte.still"] = lambda: self._is_still_known(scope)
         return self._limits(scope, headers, person)
+
+    def _person(self, scope: Scope) -> Person | None:
+        """Return who asks, by token or session. Raises: InputError, IntegrityError for the file of tokens."""
+        keeper = self._context.keeper
+        if (local := keeper.local()) is not None:
+            return local
+        if (token := _token(Headers(scope=scope))) is not None:
+            return keeper.of_token(token)
+        key = Request(scope).cookies.get(COOKIE, "")
+        return keeper.of_session(key) if key else None
+
+    def _is_still_known(self, scope: Scope) -> bool:
+        """Whether an answer that goes on may go on: tokens expire and are removed, people sign out."""
+        try:
+            return self._person(scope) is not None
+        except AnalyteError:
+            return False
 
     def _limits(self, scope: Scope, headers: Headers, person: Person) -> tuple[int, str] | None:
         unsafe = scope["method"] not in _SAFE
@@ -113,6 +126,12 @@ class Guard:
             await send(message)
 
         return sending
+
+
+def _token(headers: Headers) -> str | None:
+    """Return the token that a program sends, or None."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def _is_loopback(host: str) -> bool:

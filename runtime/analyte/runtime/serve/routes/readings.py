@@ -149,6 +149,7 @@ async def events(request: Request) -> Response:
     client = broker.join()
     if client is None:
         raise HTTPException(503, "Too many listen already.")
+    client.still = request.scope["analyte.still"]
     return EventStream(broker, client)
 
 
