@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from analyte.runtime.serve.app import create_app
 from analyte.runtime.serve.context import Context
 
 _STOP_S = 5.0
+_SWITCH_S = 1e-4
+"""How long one thread may run Python while another waits, seconds."""
 _STALL_MS = 15_000
 """A client that takes nothing for so long loses its line, milliseconds."""
 _UNSENT_BYTES = 1 << 18
@@ -81,6 +84,9 @@ class PageServer:
             raise InputError(
                 "serve.tls: cannot be used", where=where, expected="PEM files", got=f"{named}{said}"
             ) from error
+        # A reading waits at each of its calls for whoever runs Python, by default for 5 ms: the page's answers
+        # are short, but a hundred pages ask often (benchmarks/page_load.py).
+        sys.setswitchinterval(_SWITCH_S)
         self._server = uvicorn.Server(config)
         self._bound = bound
         self._thread = threading.Thread(target=self._serve, name="page", daemon=True)
