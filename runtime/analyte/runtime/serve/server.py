@@ -84,8 +84,8 @@ class PageServer:
             raise InputError(
                 "serve.tls: cannot be used", where=where, expected="PEM files", got=f"{named}{said}"
             ) from error
-        # A reading waits at each of its calls for whoever runs Python, by default for 5 ms: the page's answers
-        # are short, but a hundred pages ask often (benchmarks/page_load.py).
+        # A reading waits at each of its calls for whoever runs Python, by default for up to 5 ms: the answers
+        # of a page are short, but a hundred pages ask often (benchmarks/page_load.py).
         sys.setswitchinterval(_SWITCH_S)
         self._server = uvicorn.Server(config)
         self._bound = bound
