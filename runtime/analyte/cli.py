@@ -127,9 +127,12 @@ def _hold_standard_streams() -> None:
     Else the next file to be opened, such as the store, takes the number, and what libraries print goes into
     it.
     """
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(number)
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            # It gets the lowest number that is free: this one.
+            os.open(os.devnull, os.O_RDWR)
     for name, standard in (("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(standard, "w", encoding="utf-8", errors="backslashreplace"))
