@@ -114,15 +114,17 @@ def plain(unit: str) -> str:
 
 
 def is_there(root: Path) -> bool:
-    """Whether the copy has what the daemon runs on, which may lie in another file system."""
+    """Whether the container sees what the daemon runs on: not what lies in another file system, nor in /tmp,
+    of which it has its own."""
     needed = (sys.executable, sys.prefix, sys.base_prefix, *analyte.contract.__path__, numpy.__file__)
-    return all((root / Path(path).relative_to("/")).exists() for path in needed)
+    paths = [Path(path) for path in needed]
+    return all((root / path.relative_to("/")).exists() and not path.is_relative_to("/tmp") for path in paths)
 
 
 def prepare(root: Path, bundle: Path) -> Path:
     """Install the unit of a daemon and what starts, kills, halts and stops it; return where that writes."""
     if not is_there(root):
-        pytest.skip("the interpreter or analyte lies in another file system than the root")
+        pytest.skip("a container does not see where the interpreter or analyte lies")
     place = root / "srv" / "instrument"
     place.mkdir(parents=True)
     shutil.copytree(bundle, place / "bundle") if bundle.is_dir() else shutil.copy(bundle, place / "bundle")
