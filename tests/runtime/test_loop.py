@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,12 +14,15 @@ import pytest
 
 from analyte.contract.arrays import UInt8Array
 from analyte.contract.errors import ImageError
+from analyte.contract.event import Role
 from analyte.contract.profile import MeasureSection
 from analyte.contract.reading import Reading, Reason
+from analyte.runtime.control.quality_control import QualityControl
 from analyte.runtime.loop import Loop
 from analyte.runtime.service.supervisor import nobody
 from analyte.runtime.sources.protocol import BadFrame, EndOfSource, Frame
 from analyte.runtime.stopping import StopRequest
+from runtime.control.memory_trail import Device, read
 from runtime.store.readings import reading
 
 
@@ -83,6 +87,7 @@ def run(
     sites: int = 1,
     max_spread: float | None = None,
     source: Frames | None = None,
+    control: QualityControl | None = None,
 ) -> Recorded:
     recorded = Recorded()
     loop = Loop(
@@ -91,7 +96,8 @@ def run(
         cast(Any, recorded),
         StopRequest(),
         MeasureSection(frames=frames, max_spread=max_spread),
-        admit,
+        (lambda readings, began_s: admit(readings)) if control is None else control.admitted,
+        lambda: -math.inf if control is None else control.asked_s,
         nobody(),
     )
     assert loop.run(0.0, None) == "end"
@@ -145,6 +151,54 @@ def test_what_quality_control_gives_back_is_recorded() -> None:
         return [replace(one, detail="seen") for one in readings]
 
     assert [one.detail for one in run([reading(1), reading(2)], admit).readings] == ["seen", "seen"]
+
+
+class Asking(Frames):
+    """A source during whose frame, by its number from the end, somebody asks for the reading of a control."""
+
+    def __init__(self, count: int, at: int, device: Device, *, live: bool) -> None:
+        super().__init__(count)
+        self.at, self.device, self.live = at, device, live
+        self.answer: Any = None
+
+    def read(self, timeout_s: float) -> Frame:
+        frame = super().read(timeout_s)
+        if self.left == self.at:
+            self.answer = self.device.control.expect("low", "ann", Role.OPERATOR)
+        return frame
+
+
+@pytest.mark.parametrize(
+    ("live", "values"),
+    # The frame during which somebody asks is not measured from a camera; one of a file is never lost.
+    [(True, [80.0, 20.0, 20.5, 21.0]), (False, [80.0, 80.0, 20.0, 20.5, 21.0])],
+)
+def test_frames_taken_before_somebody_asked_are_none_of_a_control(live: bool, values: list[float]) -> None:
+    device = Device()
+    source = Asking(5, 3, device, live=live)
+    recorded = run(
+        [read(value, id=str(value)) for value in values],
+        list,
+        frames=3,
+        source=source,
+        control=device.control,
+    )
+    (specimen,) = recorded.readings
+    # What the frames before gave; its value is withheld, for no control has passed.
+    assert (specimen.frames, specimen.value) == (len(values) - 3, None)
+    assert source.answer.result(0).value == 20.5
+
+
+def test_one_frame_that_was_taken_before_somebody_asked_is_no_control() -> None:
+    device = Device()
+    began_s = time.monotonic()
+    answer = device.control.expect("low", "ann", Role.OPERATOR)
+    assert len(device.control.admitted([read(80.0)], began_s)) == 1
+    assert not answer.done()
+    assert device.control.admitted([read(20.0)], time.monotonic()) == []
+    record = answer.result(0)
+    assert record is not None
+    assert record.value == 20.0
 
 
 def test_the_reading_of_a_control_is_not_recorded_as_a_specimen() -> None:

@@ -112,8 +112,10 @@ def run_daemon(
             )
             pause = page.gate.pause
             report(f"page: {page.address}")
-        admitted = control.admitted
-        loop = Loop(source, measurer, recorder, stop, profile.measure, admitted, supervisor, pause)
+        loop = Loop(
+            source, measurer, recorder, stop, profile.measure,
+            control.admitted, lambda: control.asked_s, supervisor, pause,
+        )  # fmt: skip
         try:
             reason = loop.run(profile.measure.interval_s if source.live else 0.0, options.max_readings)
             recorder.wait()

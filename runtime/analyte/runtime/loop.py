@@ -43,8 +43,11 @@ class Loop:
     recorder: Recorder
     stop: StopRequest
     measure: MeasureSection
-    admit: Callable[[Sequence[Reading]], list[Reading]]
-    """Withholds the values while quality control says so."""
+    admit: Callable[[Sequence[Reading], float], list[Reading]]
+    """Given readings and when their first frame was taken, `time.monotonic`'s clock, seconds: withholds the
+    values while quality control says so."""
+    asked: Callable[[], float]
+    """Since when the reading of a control or a standard is waited for, same clock; -inf where none is."""
     supervisor: Supervisor
     pause: Callable[[float], bool] | None = None
     """Given the seconds until the next reading, waits a moment and says whether to go on waiting: a person
@@ -61,7 +64,7 @@ class Loop:
             self.recorder.check()
             end = self._fill(burst)
             if burst.measured:
-                readings = self.admit(self._combined(burst))
+                readings = self.admit(self._combined(burst), burst.start_s)
                 # Empty where it was the reading of a control.
                 for group, pixels in burst.by_frame(readings):
                     self.recorder.record(group, pixels)
@@ -88,11 +91,17 @@ class Loop:
                 # A reading of fewer frames than the profile demands is none.
                 burst.measured.clear()
                 return str(self.stop.signal_name)
+            if burst.measured and burst.start_s < self.asked():
+                # Frames of a specimen make no reading with those of the control after it.
+                return None
             try:
                 frame = self.source.read(_READ_TIMEOUT_S)
             except EndOfSource as end:
                 return str(end)
             self.supervisor.alive()
+            if frame is not None and self.source.live and frame.monotonic_s < self.asked():
+                # The camera took it before the control was put in.
+                continue
             if frame is not None:
                 burst.add(frame, self._measured(frame))
             if isinstance(frame, BadFrame) and frame.outage:

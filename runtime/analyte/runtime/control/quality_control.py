@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -114,16 +115,26 @@ class QualityControl:
                 self._ledger, self._section, self.bundle, self._now(), self.invalid_recalibration()
             )
 
-    def admitted(self, readings: Sequence[Reading]) -> list[Reading]:
+    @property
+    def asked_s(self) -> float:
+        """Since when a reading is waited for, on `time.monotonic`'s clock, seconds; -inf where none is."""
+        request = self._request
+        return -math.inf if request is None or request.answer.cancelled() else request.asked_s
+
+    def admitted(self, readings: Sequence[Reading], began_s: float = math.inf) -> list[Reading]:
         """Return readings as they may be given: without a value while a control failed or is due.
 
         One that answers `expect` is a control's, and no longer among them.
+        ``began_s``: when the first frame was taken, on `time.monotonic`'s clock, seconds: one that was taken
+        before somebody asked answers nothing. inf: just now.
         Raises: IntegrityError; what `Trail.add` raises.
         """
         with self._lock:
             self.refresh()
-            request, self._request = self._request, None
-            left = list(readings) if request is None else request.fulfil(readings)
+            request, left = self._request, list(readings)
+            if request is not None and began_s >= request.asked_s:
+                self._request = None
+                left = request.fulfil(readings)
             now = self._now()
             # By the bundle that made a reading, for another may run since.
             found = {

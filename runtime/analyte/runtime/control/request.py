@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class ReadingRequest(Generic[T]):
     take: Callable[[Reading], T]
     """Makes the answer. Raises: AnalyteError."""
     answer: Future[T] = field(default_factory=Future)
+    asked_s: float = field(default_factory=time.monotonic)
+    """On `time.monotonic`'s clock, seconds: a frame taken before may show a specimen."""
 
     def fulfil(self, readings: Sequence[Reading]) -> list[Reading]:
         """Answer with the reading of the well; return those of specimens.
