@@ -107,3 +107,14 @@ def test_one_request_at_a_time(device: Device) -> None:
     bench_of(device).expect(20.0, WHO, ROLE)
     with pytest.raises(InputError, match=r"a standard of 20 .* is waited for already"):
         device.control.expect("low", WHO, ROLE)
+
+
+def test_who_waits_is_told_of_a_failure_that_ends_the_daemon(device: Device) -> None:
+    def take(_: object) -> None:
+        raise RuntimeError("unforeseen")
+
+    answer = device.control.expect_reading("a standard", "", take)
+    with pytest.raises(RuntimeError, match="unforeseen"):
+        device.control.admitted([read(20.0)])
+    assert answer.done()
+    assert str(answer.exception(timeout=0)) == "unforeseen"

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from analyte.contract.errors import AnalyteError, InputError
+from analyte.contract.errors import InputError
 from analyte.contract.reading import Reading
 
 T = TypeVar("T")
@@ -31,8 +31,8 @@ class ReadingRequest(Generic[T]):
     def fulfil(self, readings: Sequence[Reading]) -> list[Reading]:
         """Answer with the reading of the well; return those of specimens.
 
-        An answer that was cancelled takes none away. Raises: any AnalyteError of ``take`` that is no
-        InputError, after the answer has it too.
+        An answer that was cancelled takes none away. Raises: whatever else than an InputError
+        ``take`` raises, after the answer has it too: nobody waits for ever.
         """
         if not self.answer.set_running_or_notify_cancel():
             return list(readings)
@@ -43,7 +43,7 @@ class ReadingRequest(Generic[T]):
             self.answer.set_result(self.take(mine))
         except InputError as error:
             self.answer.set_exception(error)
-        except AnalyteError as error:
+        except Exception as error:
             self.answer.set_exception(error)
             raise
         return [one for one in readings if one is not mine]
